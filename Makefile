@@ -1,0 +1,59 @@
+# Everything a newcomer needs; it asks for a Python of at least 3.11 and make, nothing else.
+# Everything is run as `.venv/bin/python -m`, so that it works in a directory with spaces in its name.
+
+VENV ?= .venv
+ORDERS ?= 300
+PORT ?= 8000
+ARGS ?=
+
+PY = $(VENV)/bin/python
+# A DATABASE_URL of the shell must not turn a test on SQLite into one on something else.
+TEST = env -u DATABASE_URL
+
+.PHONY: help venv test demo admin lint format bench clean
+
+help:
+	@echo "make test     the tests on SQLite, then on a real PostgreSQL   (ARGS='-k word -x')"
+	@echo "make demo     a shop: real orders, one run each, until all end (ORDERS=all, DATABASE_URL=…)"
+	@echo "make admin    the shop's admin, with a demo login and a worker (PORT=8000)"
+	@echo "make lint     formatting, style, types, layers, migrations"
+	@echo "make format   what can be put right by itself"
+	@echo "make bench    the benchmarks                                   (ARGS='--help')"
+	@echo "make clean    removes what these made"
+
+venv:
+	@sh .ci/venv $(VENV)
+
+test: venv
+	@echo "== SQLite"
+	@$(TEST) $(PY) -m pytest $(ARGS)
+	@echo "== PostgreSQL"
+	@$(TEST) $(PY) tests/with_postgres.py $(PY) -m pytest $(ARGS)
+
+demo: venv
+	@$(PY) manage.py migrate --verbosity 0
+	@$(PY) manage.py shop_demo --orders "$(ORDERS)"
+
+admin: venv
+	@$(PY) manage.py migrate --verbosity 0
+	@$(PY) manage.py shop_admin --port "$(PORT)"
+
+lint: venv
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+	$(PY) -m mypy
+	$(PY) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
+	$(TEST) $(PY) manage.py makemigrations --check --dry-run
+	$(TEST) $(PY) manage.py check --fail-level WARNING
+
+format: venv
+	$(PY) -m ruff format .
+	$(PY) -m ruff check --fix .
+
+bench: venv
+	@$(PY) -m benchmarks $(ARGS)
+
+clean:
+	rm -rf .venv .venv-newest build dist *.egg-info example_project/var
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

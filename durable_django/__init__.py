@@ -1,0 +1,98 @@
+"""Durable workflows for Django: the public names, nothing else.
+
+>>> import durable_django as durable
+>>> from durable_django import Retry, Workflow, hours, step
+"""
+
+from .api import (
+    UNSET,
+    acancel,
+    aget_execution,
+    aget_result,
+    aretry,
+    astart,
+    astart_many,
+    cancel,
+    get_execution,
+    get_result,
+    list_children,
+    list_executions,
+    retry,
+    start,
+    start_many,
+)
+from .definition.durations import days, hours, minutes, seconds
+from .definition.nodes import step
+from .definition.retry import Retry
+from .definition.workflow import Workflow
+from .exceptions import (
+    ContextConflict,
+    DefinitionChanged,
+    DefinitionError,
+    DurableError,
+    ExecutionFailed,
+    ExecutionNotFound,
+    Fatal,
+    InstanceState,
+    InvalidState,
+    LoopLimitExceeded,
+    NodeCalled,
+    NotInStep,
+    NotSerializable,
+    PayloadTooLarge,
+    QueueNotFound,
+    RetryAfter,
+    StepInterrupted,
+    StepTimeout,
+    WorkerLost,
+    WorkflowNotFound,
+    WorkflowTimeout,
+)
+from .version import VERSION as __version__
+
+__all__ = [
+    "UNSET",
+    "ContextConflict",
+    "DefinitionChanged",
+    "DefinitionError",
+    "DurableError",
+    "ExecutionFailed",
+    "ExecutionNotFound",
+    "Fatal",
+    "InstanceState",
+    "InvalidState",
+    "LoopLimitExceeded",
+    "NodeCalled",
+    "NotInStep",
+    "NotSerializable",
+    "PayloadTooLarge",
+    "QueueNotFound",
+    "Retry",
+    "RetryAfter",
+    "StepInterrupted",
+    "StepTimeout",
+    "WorkerLost",
+    "Workflow",
+    "WorkflowNotFound",
+    "WorkflowTimeout",
+    "__version__",
+    "acancel",
+    "aget_execution",
+    "aget_result",
+    "aretry",
+    "astart",
+    "astart_many",
+    "cancel",
+    "days",
+    "get_execution",
+    "get_result",
+    "hours",
+    "list_children",
+    "list_executions",
+    "minutes",
+    "retry",
+    "seconds",
+    "start",
+    "start_many",
+    "step",
+]

@@ -1,0 +1,1 @@
+"""System checks (registered in the next lines of work)."""

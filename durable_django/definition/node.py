@@ -1,0 +1,133 @@
+"""Node: what every node is, whatever its kind.
+
+A node is made in a class body, named by the attribute it is assigned to, and frozen when the class
+is complete. It runs nothing and knows no execution.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self, overload
+
+from durable_django.exceptions import DefinitionError, NodeCalled
+
+if TYPE_CHECKING:
+    from durable_django.definition.blocks import Block
+    from durable_django.definition.body import Place
+    from durable_django.definition.definition import Definition
+
+
+class Node:
+    """A place in the plan of a workflow.
+
+    `name` is the attribute's name, and the identity of the node's work in the database; `kind` says
+    what it is ("step"); `block` is the block it stands in, or None at the top; `filename` and
+    `line` say where it was written; `order` counts the nodes of one class body in the order they
+    were made.
+
+    A kind is added by deriving from this class: give it a `kind`, call
+    ``super().__init__(find_place(…))`` in its constructor, extend `structure`.
+    """
+
+    kind: ClassVar[str] = "node"
+    # A template that is given a node shows it; without this it would call a step.
+    do_not_call_in_templates: ClassVar[bool] = True
+
+    def __init__(self, place: Place) -> None:
+        self.name: str | None = None
+        self.block: Block | None = place.body.open_block
+        self.filename = place.filename
+        self.line = place.line
+        self.owner = place.body.class_name
+        self.order = place.body.add(self)
+
+    @property
+    def label(self) -> str:
+        """How messages call this node: its name, or what comes nearest before it has one."""
+        return self.name or ""
+
+    def mistake(self, message: str) -> DefinitionError:
+        """A DefinitionError about this node, at its file and line; to be raised by the caller."""
+        who = f"{self.owner}.{self.label}" if self.label.isidentifier() else self.owner
+        return DefinitionError(f"{who}: {message}", filename=self.filename, line=self.line)
+
+    def check_complete(self) -> None:
+        """Raises DefinitionError when the class body ended and this node lacks something."""
+        if self.name is None:
+            raise self.mistake(
+                f"a {self.kind} was made here but not assigned to a name of its own; "
+                "every node needs one, as an attribute of the class"
+            )
+
+    def structure(self, definition: Definition) -> dict[str, Any]:
+        """This node as JSON-able data. A kind that has more to tell extends it."""
+        return {"name": self.name, "kind": self.kind}
+
+    def copied_into(self, block: Block | None) -> Self:
+        """An open copy of this node in another block: how a subclass changes what it inherits."""
+        copy = object.__new__(type(self))
+        copy.__dict__.update(self.__dict__, block=block, _sealed=False)
+        return copy
+
+    def seal(self) -> None:
+        """Called when the class is complete: from here on the node cannot change."""
+        self.__dict__["_sealed"] = True
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if self.__dict__.get("_sealed"):
+            raise AttributeError(f"{self!r} cannot change: its class is complete")
+        super().__setattr__(name, value)
+
+    @overload
+    def __get__(self, run: None, owner: type) -> Self: ...
+    @overload
+    def __get__(self, run: object, owner: type) -> Any: ...
+    def __get__(self, run: object, owner: type) -> Any:
+        """``ProcessOrder.charge`` is the node; ``self.charge`` in a step is a `NodeOfRun`."""
+        return self if run is None else NodeOfRun(self, owner)
+
+    def __repr__(self) -> str:
+        return f"<{self.kind} {self.owner}.{self.label or '?'}>"
+
+
+class NodeOfRun:
+    """What ``self.charge`` is in a step: nothing one can use, and it says so instead of misleading.
+
+    Without it ``if self.approval:`` would be true whatever the answer was.
+    """
+
+    __slots__ = ("_node", "_owner")
+
+    def __init__(self, node: Node, owner: type) -> None:
+        self._node = node
+        self._owner = owner
+
+    def __call__(self, *args: object, **kwargs: object) -> NoReturn:
+        name, workflow = self._node.name, self._owner.__name__
+        raise NodeCalled(
+            f"self.{name}() would run {workflow}.{name} inside another node, without its "
+            "checkpoint; the engine runs each node in its turn. Its output is "
+            f'self.outputs["{name}"]; code for several steps belongs in a plain method'
+        )
+
+    def _misread(self) -> NodeCalled:
+        name = self._node.name
+        return NodeCalled(
+            f'self.{name} is the node, not what it gave; read self.outputs["{name}"] instead'
+        )
+
+    def __bool__(self) -> NoReturn:
+        raise self._misread()
+
+    def __iter__(self) -> NoReturn:
+        raise self._misread()
+
+    def __getitem__(self, key: object) -> NoReturn:
+        raise self._misread()
+
+    def __eq__(self, other: object) -> NoReturn:
+        raise self._misread()
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"<the node {self._owner.__name__}.{self._node.name}>"

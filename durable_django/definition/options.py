@@ -1,0 +1,174 @@
+"""Options: what `class Meta` says, checked and frozen.
+
+Judges types and ranges only. What depends on settings or on the machine (an unknown queue, a time
+zone) is a system check and not known here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from durable_django.definition.body import ClassBody
+from durable_django.definition.durations import to_seconds
+from durable_django.definition.retry import Retry
+from durable_django.definition.spelling import did_you_mean
+
+# Each goes when its feature comes.
+NOT_SUPPORTED_YET = frozenset(
+    {"max_retries", "concurrency_key", "concurrency_limit", "schedules", "retention"}
+)
+
+NOT_INHERITED = frozenset({"name", "version", "abstract", "schedules"})
+
+NAME_LENGTH_MAX = 200
+QUEUE_LENGTH_MAX = 100
+PRIORITY_MAX = 32_767  # and as far below zero: a 16-bit column, which can also be negated
+VERSION_MAX = 2_147_483_647
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """The options of one workflow class, its base's included. Durations are float seconds."""
+
+    name: str = ""
+    version: int = 1
+    abstract: bool = False
+    timeout: float | None = None
+    max_retries: int = 0
+    retry: Retry | None = None
+    queue: str = "default"
+    priority: int = 0
+    concurrency_key: Callable[[Any], str] | str | None = None
+    concurrency_limit: int = 1
+    schedules: tuple[Any, ...] = ()
+    retention: float | None = None
+    sensitive: tuple[str, ...] = ()
+
+
+def read_options(body: ClassBody, base: Options, default_name: str) -> Options:
+    """The options of the class whose body has ended. DefinitionError for an option that is "
+    "wrong."""
+    given = {}
+    for key, value in _written(body).items():
+        if key in NOT_SUPPORTED_YET:
+            raise _mistake(body, f"Meta.{key} is not supported yet; leave it out")
+        if key not in READERS:
+            raise _mistake(
+                body,
+                f"Meta.{key} is no option{did_you_mean(key, READERS)} (there are "
+                f"{', '.join(sorted(READERS))})",
+            )
+        try:
+            given[key] = READERS[key](value, f"Meta.{key}")
+        except (TypeError, ValueError) as error:
+            raise _mistake(body, str(error)) from None
+    fresh = {"name": default_name, "version": 1, "abstract": False, "schedules": ()}
+    return replace(base, **{**fresh, **given})
+
+
+def _written(body: ClassBody) -> dict[str, Any]:
+    """What stands in `class Meta`, and in what it derives from (``class Meta(Base.Meta)``)."""
+    meta = body.get("Meta")
+    found: dict[str, Any] = {}
+    for cls in reversed(meta.__mro__[:-1] if meta else ()):
+        for key, value in vars(cls).items():
+            dunder = key.startswith("__") and key.endswith("__")
+            if not dunder and (cls is meta or key not in NOT_INHERITED):
+                found[key] = value
+    return found
+
+
+def _mistake(body: ClassBody, message: str) -> Exception:
+    return body.mistake(message, line=body.meta_line)
+
+
+# Readers: each takes a value and what to call it, returns it as kept, or raises TypeError or
+# ValueError. `start(queue=…, priority=…, timeout=…)` judges with the same ones.
+
+
+def read_text(value: object, what: str, length_max: int) -> str:
+    """A printable text without spaces around it, of at most `length_max` characters."""
+    if not isinstance(value, str):
+        raise TypeError(f"{what} is a string, not {value!r:.80}")
+    if not value or value != value.strip() or not value.isprintable():
+        raise ValueError(f"{what} is a printable text without spaces around it, not {value!r:.80}")
+    if len(value) > length_max:
+        raise ValueError(f"{what} has at most {length_max} characters, not {len(value)}")
+    return str(value)
+
+
+def read_name(value: object, what: str) -> str:
+    """The name of a workflow. "self" is taken: it means the calling workflow."""
+    name = read_text(value, what, NAME_LENGTH_MAX)
+    if name == "self":
+        raise ValueError(f'{what} cannot be "self", which means the workflow that calls')
+    return name
+
+
+def read_queue(value: object, what: str) -> str:
+    """The name of a queue. Whether it exists is not judged here."""
+    return read_text(value, what, QUEUE_LENGTH_MAX)
+
+
+def read_integer(value: object, what: str, least: int, most: int) -> int:
+    """A whole number from `least` to `most`, no bool."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{what} is a whole number, not {value!r:.80}")
+    if not least <= value <= most:
+        raise ValueError(f"{what} is between {least} and {most}, not {value!r:.40}")
+    return int(value)
+
+
+def read_version(value: object, what: str) -> int:
+    """A version: 1, 2, …"""
+    return read_integer(value, what, 1, VERSION_MAX)
+
+
+def read_priority(value: object, what: str) -> int:
+    """A priority: higher first, 0 is usual."""
+    return read_integer(value, what, -PRIORITY_MAX, PRIORITY_MAX)
+
+
+def read_timeout(value: object, what: str) -> float | None:
+    """A timeout in seconds, more than 0, or None for no limit."""
+    if value is None:
+        return None
+    result = to_seconds(value, what)
+    if result == 0:
+        raise ValueError(f"{what} is 0, so no run could ever complete; None means no limit")
+    return result
+
+
+def _read_abstract(value: object, what: str) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(f"{what} is True or False, not {value!r:.80}")
+    return value
+
+
+def _read_retry(value: object, what: str) -> Retry | None:
+    if value is not None and not isinstance(value, Retry):
+        raise TypeError(f"{what} is a Retry, like Retry(max_attempts=3), not {value!r:.80}")
+    return value
+
+
+def _read_sensitive(value: object, what: str) -> tuple[str, ...]:
+    if not isinstance(value, (list, tuple, set, frozenset)):
+        raise TypeError(f'{what} is a list of keys, like ["card_number"], not {value!r:.80}')
+    for entry in value:
+        if not isinstance(entry, str):
+            raise TypeError(f"{what} holds strings, not {entry!r:.80}")
+    return tuple(sorted(value) if isinstance(value, (set, frozenset)) else value)
+
+
+READERS: dict[str, Callable[[object, str], Any]] = {
+    "name": read_name,
+    "version": read_version,
+    "abstract": _read_abstract,
+    "timeout": read_timeout,
+    "retry": _read_retry,
+    "queue": read_queue,
+    "priority": read_priority,
+    "sensitive": _read_sensitive,
+}

@@ -1,0 +1,225 @@
+"""The run's data as operations: what a step reads and writes as ``self.context``.
+
+A checkpoint does not store the context but what an attempt did to it: ``set``, ``delete``,
+``append``, ``increment``. So an attempt that fails leaves nothing behind, and members of a parallel
+block can be merged. Each attempt reads decoded copies, never the state itself.
+
+Pure: no clock, no settings, no database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from . import fragments, values
+
+IMMUTABLE = frozenset({str, int, float, bool, type(None), Decimal})
+MISSING: Any = object()
+
+
+class Change(NamedTuple):
+    """One operation on a top-level key. ``text`` is the encoded value, "null" for a delete."""
+
+    op: str
+    key: str
+    text: str
+
+
+def encode_changes(changes: tuple[Change, ...]) -> str:
+    """The stored form: ``[["set","total",12.5],["increment","n",1]]``."""
+    if not changes:
+        return "[]"
+    quote = fragments.quote
+    return "[" + ",".join(f'["{c.op}",{quote(c.key)},{c.text}]' for c in changes) + "]"
+
+
+def decode_changes(text: str) -> tuple[Change, ...]:
+    """The inverse of :func:`encode_changes`."""
+    if text in ("", "[]"):
+        return ()
+    rows = [fragments.split_array(row) for row in fragments.split_array(text)]
+    return tuple(Change(values.decode(op), values.decode(key), value) for op, key, value in rows)
+
+
+def apply_changes(texts: Mapping[str, str], changes: tuple[Change, ...]) -> Mapping[str, str]:
+    """``texts`` (key -> encoded value) after ``changes``, as a new mapping; raises TypeError where
+    an operation does not fit the value (append to a number)."""
+    if not changes:
+        return texts
+    result = dict(texts)
+    for change in changes:
+        if change.op == "set":
+            result[change.key] = change.text
+        elif change.op == "delete":
+            result.pop(change.key, None)
+        elif change.op == "append":
+            result[change.key] = _appended(result.get(change.key, "[]"), change)
+        else:
+            before = values.decode(result.get(change.key, "0"))
+            after = _incremented(change.key, before, values.decode(change.text))
+            result[change.key] = values.encode(after, f'context["{change.key}"]')
+    return result
+
+
+def _appended(text: str, change: Change) -> str:
+    if not text.startswith("["):
+        raise TypeError(f'context["{change.key}"] is not a list: cannot append to it')
+    return f"[{change.text}]" if text == "[]" else f"{text[:-1]},{change.text}]"
+
+
+def _incremented(key: str, before: Any, by: Any) -> Any:
+    for value in (before, by):
+        if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+            raise TypeError(f'context["{key}"]: cannot increment {before!r} by {by!r}')
+    return before + by
+
+
+class _Appends(list[str]):
+    """The encoded values appended to a key in this attempt."""
+
+
+class _Increment:
+    __slots__ = ("by",)
+
+    def __init__(self, by: Any) -> None:
+        self.by = by
+
+
+_SET = object()
+_DELETE = object()
+
+
+class Context(MutableMapping[str, Any]):
+    """What a step sees as ``self.context``: a mutable mapping with ``str`` keys.
+
+    ``context[k] = v`` is judged at once (NotSerializable, PayloadTooLarge); in-place changes of a
+    value read from it are found, and judged, at the checkpoint.
+
+    >>> context = Context({"items": "[1]"})
+    >>> context["items"].append(2)
+    >>> context.increment("seen")
+    1
+    >>> [tuple(change) for change in context.changes()]
+    [('set', 'items', '[1,2]'), ('increment', 'seen', '1')]
+    """
+
+    __slots__ = ("_limit", "_live", "_ops", "_texts")
+
+    def __init__(self, texts: Mapping[str, str], limit: int | None = None) -> None:
+        self._texts = texts
+        self._limit = limit
+        self._live: dict[str, Any] = {}
+        self._ops: dict[str, Any] = {}
+
+    def __getitem__(self, key: str) -> Any:
+        if key in self._live:
+            return self._live[key]
+        if self._ops.get(key) is _DELETE:
+            raise KeyError(key)
+        value = self._live[key] = values.decode(self._texts[key])
+        return value
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        values.encode(key, "context key")
+        values.encode(value, f'context["{key}"]', limit=self._limit)
+        self._live[str(key)] = value
+        self._ops[str(key)] = _SET
+
+    def __delitem__(self, key: str) -> None:
+        if key not in self:
+            raise KeyError(key)
+        self._live.pop(key, None)
+        if key in self._texts:
+            self._ops[key] = _DELETE
+        else:
+            self._ops.pop(key, None)
+
+    def __contains__(self, key: object) -> bool:
+        if key in self._live:
+            return True
+        return key in self._texts and self._ops.get(key) is not _DELETE
+
+    def __iter__(self) -> Iterator[str]:
+        for key in list(self._texts):
+            if self._ops.get(key) is not _DELETE:
+                yield key
+        for key in list(self._live):
+            if key not in self._texts:
+                yield key
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __repr__(self) -> str:
+        return f"<Context {dict(self)!r}>"
+
+    def append(self, key: str, value: Any) -> None:
+        """Appends ``value`` to the list under ``key`` (from an empty one). TypeError if it holds
+        something else. Members of a parallel block may append to the same key."""
+        text = values.encode(value, f'context["{key}"]', limit=self._limit)
+        current = self[key] if key in self else []
+        if not isinstance(current, list):
+            raise TypeError(f'context["{key}"] is a {type(current).__name__}: cannot append to it')
+        values.encode(key, "context key")
+        op = self._ops.get(key)
+        if isinstance(op, _Appends):
+            op.append(text)
+        elif op is None:
+            self._ops[key] = _Appends([text])
+        else:
+            self._ops[key] = _SET
+        current.append(values.decode(text))
+        self._live[key] = current
+
+    def increment(self, key: str, by: Any = 1) -> Any:
+        """Adds ``by`` (int, float or Decimal) to the number under ``key`` (from 0) and returns the
+        sum. TypeError if it holds something else."""
+        values.encode(by, f'context["{key}"]')
+        values.encode(key, "context key")
+        result = _incremented(key, self[key] if key in self else 0, by)
+        values.encode(result, f'context["{key}"]', limit=self._limit)
+        op = self._ops.get(key)
+        if isinstance(op, _Increment):
+            op.by += by
+        elif op is None:
+            self._ops[key] = _Increment(by)
+        else:
+            self._ops[key] = _SET
+        self._live[key] = result
+        return result
+
+    def update_key(
+        self, key: str, function: Callable[[Any], Any], default: Any = MISSING
+    ) -> Any:
+        """Sets ``key`` to ``function(its value)`` and returns that; ``default`` stands in for a
+        missing value, without it a missing key is a KeyError."""
+        current = self[key] if default is MISSING else self.get(key, default)
+        self[key] = result = function(current)
+        return result
+
+    def changes(self) -> tuple[Change, ...]:
+        """What this attempt did, folded to the fewest operations, in-place changes included."""
+        if not self._live and not self._ops:
+            return ()
+        found = [Change("delete", k, "null") for k, op in self._ops.items() if op is _DELETE]
+        for key, value in self._live.items():
+            found.extend(self._changes_of(key, value))
+        return tuple(found)
+
+    def _changes_of(self, key: str, value: Any) -> list[Change]:
+        op = self._ops.get(key)
+        if isinstance(op, _Increment):
+            return [Change("increment", key, values.encode(op.by, f'context["{key}"]'))]
+        if op is None and type(value) in IMMUTABLE:
+            return []
+        text = values.encode(value, f'context["{key}"]', limit=self._limit)
+        if op is None:
+            return [] if text == self._texts[key] else [Change("set", key, text)]
+        if isinstance(op, _Appends):
+            appends = [Change("append", key, item) for item in op]
+            expected = apply_changes({key: self._texts.get(key, "[]")}, tuple(appends))[key]
+            if text == expected:
+                return appends
+        return [Change("set", key, text)]

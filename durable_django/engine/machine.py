@@ -1,0 +1,171 @@
+"""The state machine: (definition, state) -> next action; (state, outcome) -> state and record.
+
+Every rule about what runs next, what a failure means and when a run is over stands here, over
+frozen data, so that it can be walked exhaustively in memory. It decides; the store writes; the
+worker runs the bodies.
+
+Pure: no clock, no settings, no database, no logging, no randomness (a draw is handed in).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..exceptions import DefinitionChanged, RetryAfter
+from . import values
+from .context import Change, decode_changes
+from .state import RunState, attempted, completed
+
+if TYPE_CHECKING:
+    from ..definition.definition import Definition
+    from ..definition.nodes import Node
+
+# Verdicts of a transition: what becomes of the run.
+CONTINUE = "continue"  # the next node may start
+RETRY = "retry"  # the same node again, after `delay` seconds
+COMPLETE = "complete"  # the run is over, with `result`
+FAIL = "fail"  # the run is over, with the outcome's error
+
+
+class Visit(NamedTuple):
+    """The next thing to do: attempt ``attempt`` of ``node``, recorded as step run ``seq``."""
+
+    node: Node
+    path: str
+    seq: int
+    attempt: int
+
+
+class Outcome(NamedTuple):
+    """How an attempt ended.
+
+    ``status``  "completed", "failed" or "timed_out"
+    ``error``   {"type", "message", "traceback", "node"} unless completed
+    ``delay``   seconds until the next attempt, None for no further attempt
+    ``finish``  True when the step called ``self.finish(value)``: ``output`` is the run's result
+    """
+
+    status: str
+    output: str = "null"
+    changes: tuple[Change, ...] = ()
+    error: dict[str, Any] | None = None
+    delay: float | None = None
+    finish: bool = False
+
+
+class Transition(NamedTuple):
+    """What an outcome does to a run: its new state, the verdict, and what goes with it."""
+
+    state: RunState
+    verdict: str
+    delay: float = 0.0
+    result: str = "null"
+
+
+class Recorded(NamedTuple):
+    """A step run as it is read back from its row, in ``seq`` order."""
+
+    seq: int
+    path: str
+    status: str
+    attempt: int
+    output: str
+    changes: str
+    next_path: str
+
+
+def initial_state(definition: Definition) -> RunState:
+    """The state of a run that has not begun."""
+    return RunState(definition.first)
+
+
+def node_name(path: str) -> str:
+    """The node a visit path leads to: ``polling[3]/poll`` -> ``poll``, ``route#2`` -> ``route``."""
+    return path.rpartition("/")[2].partition("#")[0].partition("[")[0]
+
+
+def chain_names(path: str) -> tuple[str, ...]:
+    """The blocks on the way of a visit path, outermost first."""
+    return tuple(node_name(part) for part in path.split("/")[:-1])
+
+
+def next_visit(definition: Definition, state: RunState) -> Visit:
+    """The visit to run now. Raises DefinitionChanged when the code no longer has the node the
+    checkpoint names, or has it inside other blocks."""
+    node = definition.nodes.get(node_name(state.next_path))
+    if node is None:
+        raise DefinitionChanged(
+            f"{definition.name}: the checkpoint goes on at node {node_name(state.next_path)!r}, "
+            f"which version {definition.version} of the code no longer has"
+        )
+    assert node.name is not None
+    if "/" in state.next_path or node.block is not None:
+        stored, current = chain_names(state.next_path), definition.chain_of(node.name)
+        if stored != current:
+            raise DefinitionChanged(
+                f"{definition.name}: node {node.name!r} stands in {'/'.join(current) or 'the top'} "
+                f"now, but the checkpoint names it in {'/'.join(stored) or 'the top'}"
+            )
+    return Visit(node, state.next_path, state.seq + 1, state.attempt + 1)
+
+
+def advance(definition: Definition, state: RunState, visit: Visit, outcome: Outcome) -> Transition:
+    """The transition an outcome causes.
+
+    Raises TypeError if the attempt's changes do not fit the context it started from.
+    """
+    if outcome.status != "completed":
+        after = attempted(state)
+        if outcome.delay is None:
+            return Transition(after, FAIL)
+        return Transition(after, RETRY, delay=outcome.delay)
+    assert visit.node.name is not None
+    following = "" if outcome.finish else definition.next_of(visit.node.name) or ""
+    after = completed(state, visit.node.name, outcome.output, outcome.changes, following)
+    if following:
+        return Transition(after, CONTINUE)
+    return Transition(after, COMPLETE, result=outcome.output)
+
+
+def replay(state: RunState, recorded: list[Recorded]) -> tuple[RunState, Recorded | None]:
+    """``state`` brought up to date with the step runs recorded after its snapshot, and the one
+    whose start was committed without an end, if any (its seq is the next visit's)."""
+    for row in recorded:
+        if row.status == "running":
+            return state, row
+        if row.status == "completed":
+            changes = decode_changes(row.changes)
+            state = completed(state, node_name(row.path), row.output, changes, row.next_path)
+        else:
+            state = attempted(state)._replace(next_path=row.next_path or row.path)
+    return state, None
+
+
+def retry_delay(
+    definition: Definition, node: Node, attempt: int, error: BaseException, draw: float
+) -> float | None:
+    """Seconds until the next attempt after ``error`` in attempt number ``attempt``, or None when
+    the node is out of attempts. ``draw`` is a number from [0, 1) for the jitter.
+
+    ``RetryAfter`` is the step's own wish: it sets the delay, and where no retry is declared for
+    the node it also asks for the attempt.
+    """
+    assert node.name is not None
+    retry = definition.retry_of(node.name)
+    if isinstance(error, RetryAfter):
+        declared = getattr(node, "retry", None) or definition.options.retry
+        return None if declared and attempt >= retry.max_attempts else error.delay
+    if attempt >= retry.max_attempts or not retry.allows(error):
+        return None
+    return retry.delay_after(attempt, draw)
+
+
+def error_of(error: BaseException, node: str | None, trace: str, limit: int) -> dict[str, Any]:
+    """The stored form of an exception: printable whatever it holds, bounded by ``limit`` bytes."""
+    kind = type(error)
+    return {
+        "type": values.visible(kind.__name__, 200),
+        "message": values.visible(error, limit // 4),
+        "traceback": values.visible(trace, limit // 2),
+        "node": node,
+    }

@@ -1,0 +1,60 @@
+"""What a step sees as ``self.outputs``: node name -> what it gave, read-only and decoded on access.
+
+Pure: large outputs that stand in a step run's row are fetched through a function handed in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from . import values
+from .state import RunState
+
+
+class Outputs(Mapping[str, Any]):
+    """A read-only mapping; a node that has not completed is a KeyError naming it."""
+
+    __slots__ = ("_fetch", "_live", "_state")
+
+    def __init__(self, state: RunState, fetch: Callable[[int], str]) -> None:
+        self._state = state
+        self._fetch = fetch
+        self._live: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        if name in self._live:
+            return self._live[name]
+        if name in self._state.outputs:
+            text = self._state.outputs[name]
+        elif name in self._state.references:
+            text = self._fetch(self._state.references[name])
+        else:
+            raise KeyError(f"node {name!r} has not completed")
+        value = self._live[name] = values.decode(text)
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self._state.references
+        yield from (name for name in self._state.outputs if name not in self._state.references)
+
+    def __len__(self) -> int:
+        return len(self._state.references.keys() | self._state.outputs.keys())
+
+    def __repr__(self) -> str:
+        return f"<Outputs of {', '.join(self) or 'no node yet'}>"
+
+
+class ReadOnlyInput(dict[str, Any]):
+    """The start input: a dict that refuses to be changed, since the change would be lost."""
+
+    def _refuse(self, *args: Any, **kwargs: Any) -> Any:
+        raise TypeError('self.input is read-only: put what changes into self.context["…"]')
+
+    __setitem__ = __delitem__ = clear = pop = popitem = setdefault = update = _refuse
+    __ior__ = _refuse  # type: ignore[assignment]
+
+
+def read_only(value: Any) -> Any:
+    """``value`` for ``self.input``; only a dict can be, and need be, guarded."""
+    return ReadOnlyInput(value) if type(value) is dict else value

@@ -1,0 +1,100 @@
+"""What a run knows between two steps, and its stored form, the snapshot.
+
+Values stay encoded: a step decodes only what it looks at, and a checkpoint re-encodes only what it
+touched. An output over ``INLINE_OUTPUT_BYTES`` stands in a snapshot as a reference to the step run
+that holds it, so that parking a run does not copy its large results again and again.
+
+Pure: no clock, no settings, no database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+from . import fragments, values
+from .context import Change, apply_changes
+
+INLINE_OUTPUT_BYTES = 2_048
+EMPTY: Mapping[str, str] = MappingProxyType({})
+NO_REFERENCES: Mapping[str, int] = MappingProxyType({})
+
+
+class RunState(NamedTuple):
+    """The run after its last checkpoint.
+
+    ``next_path``  visit path of the node to run next, "" when the run is through
+    ``seq``        number of step runs recorded, so the next one takes ``seq + 1``
+    ``attempt``    attempts already recorded for the next node
+    ``context``    key -> encoded value
+    ``outputs``    node name -> encoded output held in memory
+    ``references`` node name -> seq of the step run whose row holds the output
+    ``last``       name of the top-level node that completed last, "" before the first
+    """
+
+    next_path: str
+    seq: int = 0
+    attempt: int = 0
+    context: Mapping[str, str] = EMPTY
+    outputs: Mapping[str, str] = EMPTY
+    references: Mapping[str, int] = NO_REFERENCES
+    last: str = ""
+
+
+def completed(
+    state: RunState, name: str, output: str, changes: tuple[Change, ...], next_path: str
+) -> RunState:
+    """``state`` after the node ``name`` gave ``output``. Where the changes do not fit the context
+    it raises TypeError."""
+    outputs = {**state.outputs, name: output}
+    references = state.references
+    if name in references:
+        references = {key: seq for key, seq in references.items() if key != name}
+    context = apply_changes(state.context, changes) if changes else state.context
+    return RunState(next_path, state.seq + 1, 0, context, outputs, references, name)
+
+
+def attempted(state: RunState) -> RunState:
+    """``state`` after an attempt at the next node that did not complete it."""
+    return state._replace(seq=state.seq + 1, attempt=state.attempt + 1)
+
+
+def to_snapshot(state: RunState, seq_of: Mapping[str, int] | None = None) -> str:
+    """The stored form. ``seq_of`` names the step run of each output held in memory; large ones
+    with a known step run are written as references.
+
+    >>> to_snapshot(RunState("charge", 1, 0, {"total": "12"}, {"sum": "12"}, last="sum"))
+    '{"next":"charge","seq":1,"attempt":0,"context":{"total":12},"outputs":{"sum":[12]},"last":"sum"}'
+    """
+    known = seq_of or {}
+    outputs = {name: str(seq) for name, seq in state.references.items()}
+    for name, text in state.outputs.items():
+        large = len(text) > INLINE_OUTPUT_BYTES and name in known
+        outputs[name] = str(known[name]) if large else f"[{text}]"
+    return (
+        f'{{"next":{fragments.quote(state.next_path)},"seq":{state.seq},"attempt":{state.attempt},'
+        f'"context":{fragments.join_object(state.context)},"outputs":{fragments.join_object(outputs)},'
+        f'"last":{fragments.quote(state.last)}}}'
+    )
+
+
+def from_snapshot(text: str) -> RunState:
+    """The inverse of :func:`to_snapshot`."""
+    parts = fragments.split_object(text)
+    outputs: dict[str, str] = {}
+    references: dict[str, int] = {}
+    for name, entry in fragments.split_object(parts["outputs"]).items():
+        if entry.startswith("["):
+            outputs[name] = entry[1:-1]
+        else:
+            references[name] = int(entry)
+    return RunState(
+        next_path=values.decode(parts["next"]),
+        seq=int(parts["seq"]),
+        attempt=int(parts["attempt"]),
+        context=fragments.split_object(parts["context"]),
+        outputs=outputs,
+        references=references,
+        last=values.decode(parts["last"]),
+    )

@@ -1,0 +1,96 @@
+"""``manage.py durable_worker``: runs workflows until it is told to stop."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from ...conf import settings
+from ...definition.options import read_queue
+from ...worker.service import WorkerService
+from ...worker.supervisor import Supervisor
+
+# What a worker process ends with when its threads are stuck: a supervisor starts another.
+EXIT_STUCK = 75
+
+
+class Command(BaseCommand):
+    """Drains on SIGTERM and SIGINT (running steps end, the rest is handed back); a second one stops
+    at once, and what ran is taken over by others."""
+
+    help = "Runs durable workflows: claims ready runs and drives them until told to stop."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--queues",
+            default="",
+            help="comma-separated, in the order they are served (default: all that QUEUES names)",
+        )
+        parser.add_argument("--threads", type=int, help="steps at the same time (default: THREADS)")
+        parser.add_argument("--processes", type=int, default=1, help="worker processes to keep up")
+        parser.add_argument("--burst", action="store_true", help="stop when nothing is ready")
+        parser.add_argument("--executor", choices=["threads"], help="default: EXECUTOR")
+        parser.add_argument("--reload", action="store_true", help="restart when code changes")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        queues = _queues(options["queues"])
+        threads = settings.THREADS if options["threads"] is None else options["threads"]
+        for name, value in (("threads", threads), ("processes", options["processes"])):
+            if value < 1:
+                raise CommandError(f"--{name} must be at least 1, not {value}")
+        if options["processes"] > 1:
+            if options["reload"]:
+                raise CommandError("--reload works with one process")
+            sys.exit(Supervisor(options["processes"], burst=options["burst"]).run())
+        if options["reload"]:
+            from django.utils import autoreload
+
+            autoreload.run_with_reloader(lambda: self._serve(queues, threads, options["burst"]))
+        else:
+            self._serve(queues, threads, options["burst"])
+
+    def _serve(self, queues: list[str], threads: int, burst: bool) -> None:
+        service = WorkerService(queues, threads, burst)
+        # A reloader runs this outside the main thread, where no handler can be set.
+        if threading.current_thread() is threading.main_thread():
+            _handle_signals(service)
+        self.stdout.write(f"durable worker {os.getpid()}: {', '.join(queues)}, {threads} threads")
+        self.stdout.flush()
+        if not service.run():
+            self.stderr.write("too many threads are stuck in steps: this process ends")
+            sys.stdout.flush()
+            os._exit(EXIT_STUCK)
+
+
+def _queues(given: str) -> list[str]:
+    if not given:
+        return list(dict.fromkeys([*settings.QUEUES, "default"]))
+    queues = list(dict.fromkeys(name.strip() for name in given.split(",") if name.strip()))
+    try:
+        for queue in queues:
+            read_queue(queue, "--queues")
+    except (TypeError, ValueError) as error:
+        raise CommandError(str(error)) from None
+    if not queues:
+        raise CommandError("--queues names no queue")
+    return queues
+
+
+def _handle_signals(service: WorkerService) -> None:
+    asked = False
+
+    def handle(number: int, frame: Any) -> None:
+        nonlocal asked
+        if asked:
+            os._exit(128 + number)
+        asked = True
+        service.stop()
+
+    signal.signal(signal.SIGTERM, handle)
+    signal.signal(signal.SIGINT, handle)

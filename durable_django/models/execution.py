@@ -1,0 +1,226 @@
+"""Execution: a unit of work, always one row; a run of a workflow, or a strand of one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from django.db import models
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+
+from ..engine import values
+from .ids import uuid7
+from .lookups import TagsField
+from .status import FINAL_VALUES, ExecutionStatus
+from .worker import Worker
+
+if TYPE_CHECKING:
+    from ..engine.state import RunState
+
+
+class ExecutionKind(models.TextChoices):
+    """A run of a workflow, or a member of a parallel, race or foreach that needs a row."""
+
+    WORKFLOW = "workflow", _("workflow")
+    STRAND = "strand", _("strand")
+
+
+class Execution(models.Model):
+    """What people read of a run; see design §3 for the meaning of each name."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    kind = models.CharField(max_length=10, choices=ExecutionKind, default=ExecutionKind.WORKFLOW)
+    parent = models.ForeignKey(
+        "self",
+        null=True,
+        blank=True,
+        on_delete=models.CASCADE,
+        related_name="children",
+        db_index=False,
+        verbose_name=_("parent"),
+    )
+    # Points at itself in a run without parent; immutable, like depth: the lock order is
+    # (root_id, depth, id). No constraint: it would be checked on every insert.
+    root = models.ForeignKey(
+        "self",
+        on_delete=models.DO_NOTHING,
+        related_name="tree",
+        db_index=False,
+        db_constraint=False,
+        verbose_name=_("root"),
+    )
+    depth = models.PositiveSmallIntegerField(default=0)
+    path = models.TextField(blank=True, default="")
+
+    workflow_name = models.CharField(_("workflow"), max_length=200)
+    version = models.PositiveIntegerField(_("version"), default=1)
+    status = models.CharField(_("status"), max_length=20, choices=ExecutionStatus)
+    queue = models.CharField(_("queue"), max_length=100, default="default")
+    priority = models.SmallIntegerField(_("priority"), default=0)
+    tags = TagsField(_("tags"), default=list, blank=True)
+    idempotency_key = models.CharField(_("idempotency key"), max_length=255, null=True, blank=True)
+
+    input_text = models.TextField(default="{}")
+    snapshot = models.TextField(blank=True, default="")
+    snapshot_seq = models.PositiveIntegerField(default=0)
+    result_text = models.TextField(default="null")
+    error_text = models.TextField(blank=True, default="")
+    reason = models.TextField(_("reason"), blank=True, default="")
+
+    lease = models.PositiveIntegerField(default=0)
+    worker = models.ForeignKey(
+        Worker,
+        null=True,
+        blank=True,
+        on_delete=models.DO_NOTHING,
+        related_name="executions",
+        db_constraint=False,
+        db_index=False,
+        verbose_name=_("worker"),
+    )
+    suspect = models.BooleanField(default=False)
+    recoveries = models.PositiveSmallIntegerField(default=0)
+    recovery_seq = models.PositiveIntegerField(default=0)
+
+    created_at = models.DateTimeField(_("created"))
+    scheduled_at = models.DateTimeField(_("scheduled for"), null=True, blank=True)
+    ready_at = models.DateTimeField(_("ready"))
+    wake_at = models.DateTimeField(_("wakes"), null=True, blank=True)
+    timeout_at = models.DateTimeField(_("times out"), null=True, blank=True)
+    due_at = models.DateTimeField(null=True, blank=True)
+    started_at = models.DateTimeField(_("started"), null=True, blank=True)
+    finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("execution")
+        verbose_name_plural = _("executions")
+        default_permissions = ("view",)
+        permissions = [("cancel_execution", _("Can cancel an execution"))]
+        ordering = ("-id",)
+        # One full index beside the key: claim and finish touch every row, and each further full
+        # index costs both of them.
+        indexes = [
+            models.Index(fields=("workflow_name", "id"), name="durable_execution_workflow"),
+            models.Index(
+                F("queue"),
+                F("priority").desc(),
+                F("ready_at"),
+                F("id"),
+                name="durable_execution_ready",
+                condition=Q(status="pending"),
+            ),
+            models.Index(
+                fields=("due_at",), name="durable_execution_due", condition=Q(due_at__isnull=False)
+            ),
+            models.Index(
+                fields=("worker",), name="durable_execution_running", condition=Q(status="running")
+            ),
+            models.Index(
+                fields=("parent",),
+                name="durable_execution_parent",
+                condition=Q(parent__isnull=False),
+            ),
+            models.Index(
+                fields=("root", "depth", "id"),
+                name="durable_execution_tree",
+                condition=Q(depth__gt=0),
+            ),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=("workflow_name", "idempotency_key"),
+                name="durable_execution_idempotent",
+                condition=Q(idempotency_key__isnull=False),
+            ),
+            models.UniqueConstraint(
+                fields=("parent", "path"),
+                name="durable_execution_strand_once",
+                condition=Q(kind="strand"),
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=ExecutionStatus.values), name="durable_execution_status"
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=sorted(FINAL_VALUES), finished_at__isnull=False)
+                | (~Q(status__in=sorted(FINAL_VALUES)) & Q(finished_at__isnull=True)),
+                name="durable_execution_finished",
+            ),
+            models.CheckConstraint(
+                condition=Q(status="running", worker__isnull=False, lease__gt=0)
+                | (~Q(status="running") & Q(worker__isnull=True)),
+                name="durable_execution_held",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status__in=sorted(FINAL_VALUES)) | Q(due_at__isnull=True),
+                name="durable_execution_final_not_due",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status__in=["sleeping", "scheduled"]) | Q(due_at__isnull=False),
+                name="durable_execution_parked_due",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="workflow", path="") | Q(kind="strand", parent__isnull=False),
+                name="durable_execution_kind",
+            ),
+        ]
+
+    id: UUID  # type: ignore[no-redef]
+
+    def __str__(self) -> str:
+        return f"{self.workflow_name} {self.id}"
+
+    @property
+    def input(self) -> Any:
+        """The start input."""
+        return values.decode(self.input_text)
+
+    @property
+    def result(self) -> Any:
+        """The last top-level node's output, or what ``self.finish(value)`` gave."""
+        return values.decode(self.result_text)
+
+    @property
+    def error(self) -> dict[str, Any] | None:
+        """``{"type", "message", "traceback", "node"}`` of a run that failed, else None."""
+        return values.decode(self.error_text) if self.error_text else None
+
+    @property
+    def context(self) -> dict[str, Any]:
+        """The run's data as of the last checkpoint."""
+        return {key: values.decode(text) for key, text in self.state.context.items()}
+
+    @property
+    def outputs(self) -> dict[str, Any]:
+        """Node name -> what it gave, as of the last checkpoint."""
+        state = self.state
+        found = {name: values.decode(text) for name, text in state.outputs.items()}
+        if state.references:
+            by_seq = {seq: name for name, seq in state.references.items()}
+            rows = self.steps.filter(seq__in=list(by_seq)).values_list("seq", "output_text")
+            found.update((by_seq[seq], values.decode(text)) for seq, text in rows)
+        return found
+
+    @property
+    def state(self) -> RunState:
+        """Snapshot plus what was recorded since. One query unless the run is final."""
+        from .history import state_of
+
+        return state_of(self)
+
+    @property
+    def is_final(self) -> bool:
+        """True once the run has ended; only ``retry`` reopens it."""
+        return self.status in FINAL_VALUES
+
+    def get_result(self, timeout: float | None = None) -> Any:
+        """Blocks until the run ends and returns its result. See ``durable_django.api``."""
+        from .. import api
+
+        return api.get_result(self, timeout=timeout)
+
+    async def aget_result(self, timeout: float | None = None) -> Any:
+        """The coroutine of :meth:`get_result`."""
+        from .. import api
+
+        return await api.aget_result(self, timeout=timeout)

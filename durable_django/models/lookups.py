@@ -1,0 +1,67 @@
+"""Lookups the hot statements and the tag filter need, each with a form for every database."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.db import models
+from django.db.models import JSONField, Lookup
+from django.db.models.lookups import FieldGetDbPrepValueIterableMixin, In
+
+
+class AnyOf(In):
+    """``id__any=[...]``: like ``in``, but one array parameter on PostgreSQL.
+
+    Measured on PostgreSQL 15: locking 64 rows by ``= ANY(array)`` takes 12 µs a row, by ``IN``
+    with 64 parameters 50-60 µs on a table that was never analyzed, and each count of parameters
+    is a statement of its own to prepare.
+    """
+
+    lookup_name = "any"
+
+    def as_postgresql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
+        lhs, params = self.process_lhs(compiler, connection)
+        # Not In.process_rhs: that expands the list into one placeholder per value.
+        _, values = FieldGetDbPrepValueIterableMixin.get_db_prep_lookup(self, self.rhs, connection)
+        return f"{lhs} = ANY(%s)", [*params, list(values)]
+
+
+class HasTags(Lookup):
+    """``tags__tagged=["vip"]`` or ``tags__tagged={"customer": "42"}``: runs that carry all of them.
+
+    Tags are stored as given, a list of strings or a mapping; a list also finds mappings that have
+    those keys.
+    """
+
+    lookup_name = "tagged"
+    prepare_rhs = False
+
+    def as_postgresql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
+        lhs, params = self.process_lhs(compiler, connection)
+        if isinstance(self.rhs, dict):
+            return f"{lhs} @> %s::jsonb", [*params, json.dumps(self.rhs)]
+        return f"{lhs} ?& %s", [*params, list(self.rhs)]
+
+    def as_sqlite(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
+        lhs, params = self.process_lhs(compiler, connection)
+        one = f"EXISTS (SELECT 1 FROM json_each({lhs}) AS tag WHERE "
+        if isinstance(self.rhs, dict):
+            clauses = [
+                f"{one}tag.key = %s AND json_quote(tag.value) = json(%s))" for _ in self.rhs
+            ]
+            values = [[*params, key, json.dumps(value)] for key, value in self.rhs.items()]
+        else:
+            array = "CASE json_type({0}) WHEN 'array' THEN tag.value ELSE tag.key END"
+            clauses = [f"{one}{array.format(lhs)} = %s)" for _ in self.rhs]
+            values = [[*params, *params, tag] for tag in self.rhs]
+        sql = " AND ".join(clauses) or "1 = 1"
+        return sql, [value for row in values for value in row]
+
+
+class TagsField(JSONField):
+    """A JSON list of strings, or a JSON object of scalars, that ``tagged`` can search."""
+
+
+TagsField.register_lookup(HasTags)
+models.UUIDField.register_lookup(AnyOf)

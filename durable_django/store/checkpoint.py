@@ -1,0 +1,163 @@
+"""Checkpoint: the outcomes of many runs, in one fenced transaction.
+
+A wave never waits for a lock and touches only its own rows. Each write is fenced by the lease
+number of its claim: what lost its lease writes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from ..conf import settings
+from ..models import Execution, ExecutionStatus, StepRun, StepStatus
+from . import hot
+from .records import LOCKED, LOST, WRITTEN, Checkpoint
+from .transactions import has_row_locks, worker_transaction
+
+
+def write_wave(
+    worker_id: UUID, wave: Sequence[Checkpoint], uncertain: bool = False
+) -> list[str]:
+    """Writes the checkpoints of a wave in one transaction; a verdict for each, in order.
+
+    ``uncertain`` says that the answer to an earlier commit of this wave was lost: what it wrote is
+    then found by (execution, seq) and counts as written.
+
+    Raises whatever the database raises; nothing is written then, or (a lost answer) all of it.
+    """
+    with worker_transaction(worker_id):
+        return fenced_write(worker_id, wave, uncertain)
+
+
+def fenced_write(
+    worker_id: UUID | None, wave: Sequence[Checkpoint], uncertain: bool, *, wait: bool = False
+) -> list[str]:
+    """As :func:`write_wave`, inside a transaction that is open already. ``wait`` is for a
+    transaction of one run, which may wait for its lock."""
+    # race: fence-before-write. The locks are held until the commit, so a cancel or a takeover
+    # comes wholly before (and is seen here) or wholly after.
+    held = hot.lock_held([checkpoint.execution_id for checkpoint in wave], wait=wait)
+    verdicts = [_verdict(held.get(checkpoint.execution_id), checkpoint) for checkpoint in wave]
+    _tell_locked_from_lost(wave, verdicts)
+    if uncertain:
+        _find_written(worker_id, wave, verdicts)
+    mine = [c for c, verdict in zip(wave, verdicts, strict=True) if verdict == "held"]
+    _write(worker_id, mine)
+    return [WRITTEN if verdict == "held" else verdict for verdict in verdicts]
+
+
+def _verdict(row: tuple[int, str] | None, checkpoint: Checkpoint) -> str:
+    if row is None:
+        return LOCKED
+    lease, status = row
+    ours = lease == checkpoint.lease and status == ExecutionStatus.RUNNING
+    return "held" if ours else LOST
+
+
+def _tell_locked_from_lost(wave: Sequence[Checkpoint], verdicts: list[str]) -> None:
+    """Rows that were skipped are read without a lock: gone or re-leased is lost, else locked."""
+    skipped = [c.execution_id for c, v in zip(wave, verdicts, strict=True) if v == LOCKED]
+    if not skipped:
+        return
+    rows = Execution.objects.using(settings.DATABASE).filter(id__any=skipped)
+    now = {pk: (lease, status) for pk, lease, status in rows.values_list("id", "lease", "status")}
+    for index, checkpoint in enumerate(wave):
+        if verdicts[index] == LOCKED:
+            row = now.get(checkpoint.execution_id)
+            # On SQLite nothing is ever skipped: a missing row is a deleted one.
+            still = row is not None and has_row_locks() and _verdict(row, checkpoint) == "held"
+            verdicts[index] = LOCKED if still else LOST
+
+
+def _find_written(
+    worker_id: UUID | None, wave: Sequence[Checkpoint], verdicts: list[str]
+) -> None:
+    """race: lost-answer. The commit went through though its answer did not: ask by key."""
+    rows = StepRun.objects.using(settings.DATABASE).filter(
+        execution__id__any=[c.execution_id for c in wave], worker_id=worker_id
+    )
+    rows = rows.exclude(status=StepStatus.RUNNING)
+    written = set(rows.values_list("execution_id", "seq", "attempt"))
+    for index, checkpoint in enumerate(wave):
+        step = checkpoint.step
+        if step and (checkpoint.execution_id, step.seq, step.attempt) in written:
+            verdicts[index] = WRITTEN
+
+
+def _write(worker_id: UUID | None, mine: Sequence[Checkpoint]) -> None:
+    fresh = [(c.execution_id, c.step) for c in mine if c.step and not c.replaces]
+    if fresh:
+        hot.insert_step_runs(worker_id, fresh)
+    taken_over = [(c.execution_id, c.step) for c in mine if c.step and c.replaces]
+    if taken_over:
+        _take_over(worker_id, taken_over)
+    moving = [c for c in mine if c.move]
+    if moving:
+        hot.move_executions(moving)
+    rows = Execution.objects.using(settings.DATABASE)
+    for checkpoint in mine:
+        if checkpoint.snapshot and checkpoint.step and not checkpoint.move:
+            rows.filter(pk=checkpoint.execution_id).update(
+                snapshot=checkpoint.snapshot, snapshot_seq=checkpoint.step.seq
+            )
+    cleared = [c.execution_id for c in mine if c.clears and not c.move]
+    if cleared:
+        rows.filter(id__any=cleared).update(suspect=False, recoveries=0)
+
+
+_KEY = ("execution", "seq")
+_TAKEN_OVER = (
+    "path",
+    "name",
+    "kind",
+    "attempt",
+    "status",
+    "next_path",
+    "output_text",
+    "changes_text",
+    "error_text",
+    "logs_text",
+    "progress",
+    "progress_message",
+    "started_at",
+    "finished_at",
+    "worker",
+)
+
+
+def _take_over(worker_id: UUID | None, rows: Sequence[tuple[UUID, hot.StepRecord]]) -> None:
+    """Writes over the ``running`` rows of the same (execution, seq)."""
+    StepRun.objects.using(settings.DATABASE).bulk_create(
+        [hot.step_run(worker_id, pk, record) for pk, record in rows],
+        update_conflicts=True,
+        unique_fields=_KEY,
+        update_fields=_TAKEN_OVER,
+    )
+
+
+def record_start(
+    worker_id: UUID, checkpoint: Checkpoint, recoveries: int | None = None
+) -> str:
+    """Commits the start of an attempt as a ``running`` row before its body begins; the verdict.
+
+    ``recoveries`` is the count of workers that died inside this attempt, kept on the run.
+    """
+    with worker_transaction(worker_id):
+        verdicts = fenced_write(worker_id, [checkpoint], False, wait=True)
+        if verdicts == [WRITTEN] and recoveries is not None and checkpoint.step:
+            Execution.objects.using(settings.DATABASE).filter(pk=checkpoint.execution_id).update(
+                recoveries=recoveries, recovery_seq=checkpoint.step.seq
+            )
+    return verdicts[0]
+
+
+def fence(leases: dict[UUID, int]) -> set[UUID]:
+    """Those of the runs whose lease is still the given one: one SELECT, no lock."""
+    rows = Execution.objects.using(settings.DATABASE).filter(id__any=list(leases))
+    now = rows.values_list("id", "lease", "status")
+    return {
+        pk
+        for pk, lease, status in now
+        if status == ExecutionStatus.RUNNING and leases[pk] == lease
+    }

@@ -1,0 +1,108 @@
+"""Claim: ready runs become a worker's, each under a new lease number."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from django.db.models import F
+from django.db.models.functions import Coalesce
+
+from ..conf import settings
+from ..engine.machine import Recorded
+from ..models import Execution, ExecutionStatus
+from ..models.history import recorded_since
+from . import clock
+from .transactions import has_row_locks, repeating, worker_transaction
+
+
+class Claimed(NamedTuple):
+    """A run as its claim found it; ``recorded`` are the step runs after its snapshot."""
+
+    id: UUID
+    lease: int
+    workflow_name: str
+    version: int
+    queue: str
+    input_text: str
+    snapshot: str
+    snapshot_seq: int
+    suspect: bool
+    recoveries: int
+    recovery_seq: int
+    timeout_at: datetime | None
+    created_at: datetime
+    recorded: Sequence[Recorded] = ()
+
+
+_READ = Claimed._fields[:-1]
+
+
+def claim(worker_id: UUID, queues: Sequence[str], count: int) -> list[Claimed]:
+    """Up to ``count`` ready runs, of the first queue first, then by priority, then by age."""
+    found: list[Claimed] = []
+    for queue in queues:
+        if len(found) < count:
+            wanted = count - len(found)
+            found += repeating(lambda q=queue, n=wanted: _claim(worker_id, q, n))  # type: ignore[misc]
+    return _with_history(found)
+
+
+def _claim(worker_id: UUID, queue: str, count: int) -> list[Claimed]:
+    rows = Execution.objects.using(settings.DATABASE)
+    ready = rows.filter(status=ExecutionStatus.PENDING, queue=queue)
+    ready = ready.order_by("-priority", "ready_at", "id")
+    if has_row_locks():
+        ready = ready.select_for_update(no_key=True, skip_locked=True)
+    elif not ready.exists():  # a plain read: an idle worker does not take SQLite's write lock
+        return []
+    with worker_transaction(worker_id):
+        found = [Claimed(*row) for row in ready.values_list(*_READ)[:count]]
+        if found:
+            now = clock.now()
+            rows.filter(id__any=[run.id for run in found]).update(
+                status=ExecutionStatus.RUNNING,
+                worker_id=worker_id,
+                lease=F("lease") + 1,
+                started_at=Coalesce("started_at", now),
+            )
+    return [run._replace(lease=run.lease + 1) for run in found]
+
+
+def _with_history(found: list[Claimed]) -> list[Claimed]:
+    """Reads, in one query, what was recorded after the snapshots; a fresh run has no history."""
+    used = {run.id: run.snapshot_seq for run in found if run.lease > 1}
+    if not used:
+        return found
+    recorded = recorded_since(used, settings.DATABASE)
+    return [run._replace(recorded=recorded.get(run.id, ())) for run in found]
+
+
+def is_ready(queues: Sequence[str]) -> bool:
+    """Whether any of the queues has a ready run: one cheap statement, for an idle worker."""
+    rows = Execution.objects.using(settings.DATABASE)
+    return rows.filter(status=ExecutionStatus.PENDING, queue__in=queues).exists()
+
+
+def release(worker_id: UUID, leases: dict[UUID, int]) -> int:
+    """Hands runs back that this worker has not started: ready again under a new lease number.
+    Those whose lease was lost meanwhile are left alone."""
+    if not leases:
+        return 0
+    return repeating(lambda: _release(worker_id, leases))
+
+
+def _release(worker_id: UUID, leases: dict[UUID, int]) -> int:
+    with worker_transaction(worker_id):
+        rows = Execution.objects.using(settings.DATABASE)
+        held = rows.filter(
+            id__any=list(leases), status=ExecutionStatus.RUNNING, worker_id=worker_id
+        )
+        if has_row_locks():
+            held = held.select_for_update(no_key=True, skip_locked=True)
+        mine = [pk for pk, lease in held.values_list("id", "lease") if leases[pk] == lease]
+        return rows.filter(id__any=mine).update(
+            status=ExecutionStatus.PENDING, worker_id=None, lease=F("lease") + 1
+        )

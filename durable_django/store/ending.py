@@ -1,0 +1,141 @@
+"""Ending a run by somebody else's word: cancel, its timeout; and reopening it: retry.
+
+Each runs alone, in its own transaction, under the run's lock, and raises the lease number, so that
+whoever drives the run can write nothing more.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from ..conf import settings
+from ..engine import values
+from ..engine.machine import replay
+from ..engine.state import to_snapshot
+from ..exceptions import InvalidState
+from ..models import Execution, ExecutionStatus, StepRun, StepStatus
+from ..models.history import base_state, recorded_since
+from . import clock, wakeup
+from .transactions import lock_execution, repeating, worker_transaction
+
+RETRYABLE = (ExecutionStatus.FAILED, ExecutionStatus.CANCELLED)
+
+
+def cancel(pk: UUID, reason: str) -> Execution:
+    """Ends a run that is not over. InvalidState if it is, ExecutionNotFound if there is none."""
+    return repeating(lambda: _cancel(pk, reason))
+
+
+def _cancel(pk: UUID, reason: str) -> Execution:
+    with worker_transaction(None):
+        run = lock_execution(pk)
+        if run.is_final:
+            raise InvalidState(
+                f"cannot cancel execution {pk}: it is already {run.status}", status=run.status
+            )
+        run.reason = reason
+        return end(run, ExecutionStatus.CANCELLED)
+
+
+def fail_timed_out(worker_id: UUID | None, pk: UUID) -> bool:
+    """Ends a run whose workflow timeout has passed; False if it ended or was extended meanwhile."""
+    with worker_transaction(worker_id):
+        run = lock_execution(pk)
+        if run.is_final or run.timeout_at is None or run.timeout_at > clock.now():
+            return False
+        seconds = (run.timeout_at - max(run.created_at, run.scheduled_at or run.created_at)).total_seconds()
+        message = f"{run.workflow_name} did not end within its timeout of {seconds:g} seconds"
+        error = {"type": "WorkflowTimeout", "message": message, "traceback": "", "node": None}
+        end(run, ExecutionStatus.FAILED, error)
+        return True
+
+
+def end(run: Execution, status: str, error: dict[str, Any] | None = None) -> Execution:
+    """The one way a locked run ends without the word of who drives it."""
+    now = clock.now()
+    running = StepRun.objects.using(settings.DATABASE).filter(
+        execution_id=run.pk, status__in=(StepStatus.RUNNING, StepStatus.WAITING)
+    )
+    stopped = StepStatus.TIMED_OUT if error else StepStatus.CANCELLED
+    running.update(status=stopped, finished_at=now)
+    run.status = status
+    run.error_text = values.encode(error, "error") if error else ""
+    run.finished_at = now
+    run.lease += 1
+    run.worker_id = None
+    run.wake_at = run.due_at = None
+    run.suspect, run.recoveries = False, 0
+    run.save(
+        using=settings.DATABASE,
+        update_fields=[
+            "status",
+            "reason",
+            "error_text",
+            "finished_at",
+            "lease",
+            "worker",
+            "wake_at",
+            "due_at",
+            "suspect",
+            "recoveries",
+        ],
+    )
+    return run
+
+
+def retry(pk: UUID, timeout: float | None) -> Execution:
+    """Reopens a failed or cancelled run at the node it stopped at, with fresh attempts.
+
+    ``timeout`` is the seconds the run gets anew when its own timeout has passed meanwhile.
+    """
+    return repeating(lambda: _retry(pk, timeout))
+
+
+def _retry(pk: UUID, timeout: float | None) -> Execution:
+    with worker_transaction(None):
+        run = lock_execution(pk)
+        if run.status not in RETRYABLE:
+            raise InvalidState(
+                f"cannot retry execution {pk}: it is {run.status}, and only a failed or cancelled "
+                "run can be retried",
+                status=run.status,
+            )
+        return reopen(run, timeout)
+
+
+def reopen(run: Execution, timeout: float | None) -> Execution:
+    """A locked, ended run becomes ready again."""
+    now = clock.now()
+    recorded = recorded_since({run.pk: run.snapshot_seq}, settings.DATABASE).get(run.pk, [])
+    state, _ = replay(base_state(run.snapshot), recorded)
+    state = state._replace(attempt=0)
+    run.snapshot, run.snapshot_seq = to_snapshot(state), state.seq
+    run.status = ExecutionStatus.PENDING
+    run.error_text, run.result_text, run.reason = "", "null", ""
+    run.finished_at = None
+    run.ready_at = now
+    run.lease += 1
+    if run.timeout_at is not None and run.timeout_at <= now:
+        run.timeout_at = None if timeout is None else clock.after(now, timeout)
+    run.due_at = run.timeout_at
+    run.save(
+        using=settings.DATABASE,
+        update_fields=[
+            "snapshot",
+            "snapshot_seq",
+            "status",
+            "error_text",
+            "result_text",
+            "reason",
+            "finished_at",
+            "ready_at",
+            "lease",
+            "timeout_at",
+            "due_at",
+        ],
+    )
+    wakeup.notify(run.queue)
+    return run
+
+

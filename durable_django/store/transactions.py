@@ -1,0 +1,88 @@
+"""How transitions begin: in one transaction, writing first.
+
+On SQLite a deferred transaction that reads first and writes later fails at once with "database is
+locked", whatever its timeout; so the first statement of every transition is a write there.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+from uuid import UUID
+
+from django.db import OperationalError, connections, transaction
+from django.db.models import F
+
+from ..conf import settings
+from ..exceptions import ExecutionNotFound
+from ..models import Execution, Worker
+
+T = TypeVar("T")
+
+# SQLSTATE classes after which the same transaction may succeed: serialization failure, deadlock,
+# lock timeout (https://www.postgresql.org/docs/current/errcodes-appendix.html).
+REPEATABLE = frozenset({"40001", "40P01", "55P03"})
+REPEAT_SECONDS = 10.0
+
+
+def has_row_locks() -> bool:
+    """True where SELECT ... FOR UPDATE locks rows (PostgreSQL), False where it is a plain SELECT."""
+    return connections[settings.DATABASE].features.has_select_for_update
+
+
+@contextmanager
+def worker_transaction(worker_id: UUID | None) -> Iterator[None]:
+    """A transaction of a worker. Takes SQLite's write lock through the worker's own row."""
+    with transaction.atomic(using=settings.DATABASE):
+        if worker_id is not None and not has_row_locks():
+            Worker.objects.using(settings.DATABASE).filter(pk=worker_id).update(pid=F("pid"))
+        yield
+
+
+def lock_execution(pk: UUID) -> Execution:
+    """The execution, locked until the end of the transaction. ExecutionNotFound if there is none."""
+    rows = Execution.objects.using(settings.DATABASE)
+    if has_row_locks():
+        found = rows.select_for_update(no_key=True).filter(pk=pk).first()
+    else:
+        rows.filter(pk=pk).update(lease=F("lease"))
+        found = rows.filter(pk=pk).first()
+    if found is None:
+        raise ExecutionNotFound(f"no execution has the id {pk}")
+    return found
+
+
+def repeating(transition: Callable[[], T]) -> T:
+    """Runs a transition, again while the database reports a deadlock, a serialization failure, a
+    lock timeout, or (SQLite) a lock held too long, for up to ``REPEAT_SECONDS``.
+
+    Inside the caller's own transaction nothing is repeated: only the caller can do that.
+    """
+    if connections[settings.DATABASE].in_atomic_block:
+        return transition()
+    give_up = time.monotonic() + REPEAT_SECONDS
+    pause = 0.005
+    while True:
+        try:
+            return transition()
+        except OperationalError as error:
+            if not is_repeatable(error) or time.monotonic() > give_up:
+                raise
+        time.sleep(pause * (0.5 + random.random()))
+        pause = min(pause * 2, 0.25)
+
+
+def is_repeatable(error: BaseException) -> bool:
+    """Whether the same transaction may succeed when run again at once."""
+    cause = error.__cause__ or error
+    if getattr(cause, "sqlstate", None) in REPEATABLE:
+        return True
+    return getattr(cause, "sqlite_errorname", "").startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
+
+
+def in_callers_transaction() -> bool:
+    """Whether the caller has a transaction open on our database."""
+    return connections[settings.DATABASE].in_atomic_block

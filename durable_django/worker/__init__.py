@@ -1,0 +1,1 @@
+"""The worker: claims ready runs, runs their steps, commits what they did."""

@@ -1,0 +1,121 @@
+"""Attempts that run apart from the wave, in a thread of their own: slow, atomic, at-most-once steps
+and those of suspect runs.
+"""
+
+from __future__ import annotations
+
+import logging
+from uuid import UUID
+
+from django.db import Error as DatabaseError
+
+from ..conf import settings
+from ..engine.machine import Outcome
+from ..exceptions import StepInterrupted, WorkerLost
+from ..models import StepRun, StepStatus
+from ..store.checkpoint import fenced_write, record_start
+from ..store.records import WRITTEN
+from ..store.transactions import is_repeatable, repeating, worker_transaction
+from .attempt import Attempt, error_of, refused, run_body
+from .conclusion import Conclusion, conclude, note_running
+
+logger = logging.getLogger("durable_django.worker")
+
+ATOMIC_REPEATS_MAX = 10
+
+
+def verdict_of_recovery(attempt: Attempt) -> Outcome | None:
+    """What the committed start of an earlier attempt without an end means: None to run again."""
+    row = attempt.run.started_row
+    if row is None or not attempt.run.suspect:
+        return None
+    if attempt.node.at_most_once:
+        return refused(
+            attempt,
+            StepInterrupted(
+                f"the worker died inside {attempt.step_name}, which is at_most_once: it may or may "
+                "not have taken effect; look, then retry or cancel the run"
+            ),
+        )
+    if recoveries(attempt) >= settings.MAX_RECOVERIES:
+        return refused(
+            attempt,
+            WorkerLost(
+                f"{recoveries(attempt)} workers died while they ran {attempt.step_name}, so it is "
+                f"not tried again (MAX_RECOVERIES={settings.MAX_RECOVERIES})"
+            ),
+        )
+    return None
+
+
+def recoveries(attempt: Attempt) -> int:
+    """How many workers died inside this attempt after its start was committed."""
+    claimed = attempt.run.claimed
+    if attempt.run.started_row is None:
+        return 0
+    before = claimed.recoveries if claimed.recovery_seq == attempt.visit.seq else 0
+    return before + 1
+
+
+def commit_start(worker_id: UUID, attempt: Attempt) -> bool:
+    """Commits the attempt's ``running`` row before its body begins; False if the lease is lost."""
+    note = note_running(attempt).checkpoint
+    count = recoveries(attempt) if attempt.run.suspect else None
+    return repeating(lambda: record_start(worker_id, note, count)) == WRITTEN
+
+
+class _Undo(Exception):
+    """Rolls an atomic step back, carrying its outcome; None: the lease is lost."""
+
+    def __init__(self, outcome: Outcome | None) -> None:
+        self.outcome = outcome
+
+
+def run_atomic(worker_id: UUID, attempt: Attempt) -> tuple[Conclusion | None, bool]:
+    """Runs an atomic step: its body, the fence and its checkpoint in one transaction.
+
+    Returns (conclusion, written). Not written: the attempt failed and its conclusion goes with the
+    next wave, or (None) it was given up or its lease lost. Deadlocks and serialization failures run
+    it again and count no attempt.
+    """
+    for _ in range(ATOMIC_REPEATS_MAX):
+        conclusion: Conclusion | None = None
+        try:
+            with worker_transaction(worker_id):
+                conclusion = _body_and_checkpoint(worker_id, attempt)
+            return conclusion, True
+        except _Undo as undo:
+            outcome = undo.outcome
+            break
+        except DatabaseError as error:
+            if conclusion is not None and _is_written(worker_id, attempt):
+                return conclusion, True
+            outcome = Outcome("failed", error=error_of(attempt, error))
+            if not is_repeatable(error):  # a constraint checked at commit, a lost connection
+                break
+            attempt.__dict__.pop("context", None)
+    if outcome is None or not (attempt.settled_here or attempt.settle()):
+        return None, False
+    return conclude(attempt, outcome), False
+
+
+def _body_and_checkpoint(worker_id: UUID, attempt: Attempt) -> Conclusion:
+    outcome = run_body(attempt, lets_out=is_repeatable)
+    if outcome.status != "completed":
+        raise _Undo(outcome)
+    if not (attempt.settled_here or attempt.settle()):
+        raise _Undo(None)
+    attempt.settled_here = True  # a repeated transaction need not, and cannot, settle again
+    conclusion = conclude(attempt, outcome)
+    verdicts = fenced_write(worker_id, [conclusion.checkpoint], False, wait=True)
+    if verdicts != [WRITTEN]:
+        raise _Undo(None)
+    return conclusion
+
+
+def _is_written(worker_id: UUID, attempt: Attempt) -> bool:
+    """race: lost-answer. Whether the commit whose answer was lost went through."""
+    rows = StepRun.objects.using(settings.DATABASE).filter(
+        execution_id=attempt.run.id, seq=attempt.visit.seq, worker_id=worker_id
+    )
+    return rows.filter(status=StepStatus.COMPLETED).exists()

@@ -1,0 +1,191 @@
+"""One attempt at a node: the object behind ``self`` in a step, and the running of its body.
+
+It runs user code and turns whatever happens into an Outcome. It writes nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+from uuid import UUID
+
+from ..conf import settings
+from ..engine import machine, values
+from ..engine.context import Context
+from ..engine.current import current_attempt
+from ..engine.logs import LogBuffer
+from ..engine.machine import Outcome, Transition, Visit
+from ..engine.outputs import Outputs, read_only
+from ..exceptions import (
+    AttemptAbandoned,
+    DurableError,
+    FinishRun,
+    NotSerializable,
+    StepTimeout,
+)
+from ..store import clock
+from ..store.loading import output_text
+from .capture import STEP_LOGGER
+from .run import Run
+
+
+class Attempt:
+    """What a step's ``self`` delegates to. ``number`` is 1 for the first attempt."""
+
+    def __init__(self, run: Run, visit: Visit) -> None:
+        self.run = run
+        self.visit = visit
+        self.node: Any = visit.node
+        self.number = visit.attempt
+        self.path = visit.path
+        self.logs = LogBuffer(settings.LOG_MAX_BYTES)
+        self.progress_fraction = 0.0
+        self.progress_message = ""
+        self.begun = time.monotonic()
+        self.started_at: datetime = clock.at(self.begun)
+        self.deadline = self.begun + self.node.timeout if self.node.timeout else None
+        # A running row of this attempt's seq stands, or is about to, so its end takes it over.
+        self.has_row = run.started_row is not None
+        self.settled = False
+        self.settled_here = False
+        self._settling = threading.Lock()
+        # How to stop the body; set by whoever runs it.
+        self.interrupt: Callable[[], None] | None = None
+
+    @cached_property
+    def context(self) -> Context:
+        return Context(self.run.state.context, settings.MAX_PAYLOAD_BYTES)
+
+    @cached_property
+    def outputs(self) -> Outputs:
+        return Outputs(self.run.state, lambda seq: output_text(self.run.id, seq))
+
+    @cached_property
+    def input(self) -> Any:
+        return read_only(values.decode(self.run.input_text))
+
+    @cached_property
+    def logger(self) -> logging.Logger:
+        return logging.getLogger(f"{STEP_LOGGER}.{self.run.definition.name}")
+
+    @property
+    def execution_id(self) -> UUID:
+        return self.run.id
+
+    @property
+    def step_name(self) -> str:
+        return self.node.name  # type: ignore[no-any-return]
+
+    @property
+    def idempotency_key(self) -> str:
+        """The same for every attempt of this visit, so that an outside service can tell repeats."""
+        return f"{self.run.id}:{self.path}"
+
+    def progress(self, fraction: float, message: str = "") -> None:
+        """Kept here; the keeper writes it with the running row."""
+        if isinstance(fraction, bool) or not isinstance(fraction, int | float):
+            raise TypeError(f"progress takes a number from 0 to 1, not {fraction!r}")
+        if not 0 <= fraction <= 1:
+            raise ValueError(f"progress takes a number from 0 to 1, not {fraction!r}")
+        self.progress_fraction = float(fraction)
+        self.progress_message = values.visible(message, 500)
+
+    def settle(self) -> bool:
+        """True for the first who calls it: who may say how this attempt ended."""
+        with self._settling:
+            if self.settled:
+                return False
+            self.settled = True
+            return True
+
+    def transition(self, outcome: Outcome) -> Transition:
+        """What ``outcome`` does to the run."""
+        return machine.advance(self.run.definition, self.run.state, self.visit, outcome)
+
+
+def run_body(attempt: Attempt, lets_out: Callable[[BaseException], bool] | None = None) -> Outcome:
+    """Runs the body of a plain step in this thread. Errors that ``lets_out`` picks are raised."""
+    token = current_attempt.set(attempt)
+    try:
+        workflow = attempt.run.definition.workflow._for_attempt(attempt)
+        return concluded(attempt, attempt.node.body(workflow))
+    except BaseException as error:
+        if lets_out is not None and lets_out(error):
+            raise
+        return failure(attempt, error)
+    finally:
+        current_attempt.reset(token)
+
+
+async def run_body_async(attempt: Attempt) -> Outcome:
+    """Runs the body of an ``async def`` step in this task."""
+    token = current_attempt.set(attempt)
+    try:
+        workflow = attempt.run.definition.workflow._for_attempt(attempt)
+        return concluded(attempt, await attempt.node.body(workflow))
+    except BaseException as error:
+        return failure(attempt, error)
+    finally:
+        current_attempt.reset(token)
+
+
+def concluded(attempt: Attempt, value: Any, finish: bool = False) -> Outcome:
+    """The outcome of a body that returned: its output and changes, judged."""
+    try:
+        what = "finish()" if finish else f"output of {attempt.step_name}"
+        output = values.encode(value, what, limit=settings.MAX_PAYLOAD_BYTES)
+        changes = attempt.context.changes() if "context" in attempt.__dict__ else ()
+        outcome = Outcome("completed", output, changes, finish=finish)
+        attempt.transition(outcome)  # refuses changes that do not fit
+        return outcome
+    except (NotSerializable, TypeError) as error:
+        # The body has done its work: running it again would do it twice for the same result.
+        return Outcome("failed", error=error_of(attempt, error))
+
+
+def failure(attempt: Attempt, error: BaseException) -> Outcome:
+    """The outcome of a body that raised."""
+    if isinstance(error, FinishRun):
+        return concluded(attempt, error.value, finish=True)
+    if isinstance(error, AttemptAbandoned):
+        error = StepTimeout(f"{attempt.step_name} was interrupted")
+    delay = machine.retry_delay(
+        attempt.run.definition, attempt.node, attempt.number, error, random.random()
+    )
+    return Outcome("failed", error=error_of(attempt, error), delay=delay)
+
+
+def timed_out(attempt: Attempt) -> Outcome:
+    """The verdict on an attempt whose time is up; ``at_most_once`` is not retried then."""
+    node = attempt.node
+    error = StepTimeout(
+        f"{node.name} did not end within its timeout of {node.timeout:g} seconds "
+        f"(attempt {attempt.number})"
+    )
+    delay = None
+    if not node.at_most_once:
+        delay = machine.retry_delay(
+            attempt.run.definition, node, attempt.number, error, random.random()
+        )
+    return Outcome("timed_out", error=error_of(attempt, error), delay=delay)
+
+
+def refused(attempt: Attempt, error: DurableError) -> Outcome:
+    """The outcome of an attempt that the engine ends without running its body."""
+    return Outcome("failed", error=error_of(attempt, error))
+
+
+def error_of(attempt: Attempt, error: BaseException) -> dict[str, Any]:
+    """The stored form of ``error``, without the engine's own frames in its traceback."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_globals.get("__name__") == __name__:
+        trace = trace.tb_next
+    text = "".join(traceback.format_exception(type(error), error, trace))
+    return machine.error_of(error, attempt.step_name, text, settings.LOG_MAX_BYTES)

@@ -1,0 +1,86 @@
+"""Log capture: what a step logs or prints is kept on its StepRun.
+
+Installed once in a worker process. Where no attempt runs, nothing is kept and nothing changes.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from typing import Any, TextIO
+
+from ..conf import settings
+from ..engine.current import current_attempt
+from ..store import clock
+
+STEP_LOGGER = "durable_django.step"
+
+
+class CaptureHandler(logging.Handler):
+    """Adds each record of at least ``LOG_LEVEL`` to the attempt that wrote it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        attempt = current_attempt.get()
+        if attempt is None:
+            return
+        try:
+            message = self.format(record)
+        except Exception:  # a record whose arguments do not fit its message
+            message = f"{record.msg} {record.args!r}"
+        attempt.logs.add(clock.at(time.monotonic()), record.levelname, record.name, message)
+
+
+class CapturedStream:
+    """Stands for ``sys.stdout``: what a step prints goes to its log, line by line, and on to the
+    real stream."""
+
+    def __init__(self, stream: TextIO, name: str) -> None:
+        self._stream = stream
+        self._name = name
+
+    def write(self, text: str) -> int:
+        attempt = current_attempt.get()
+        if attempt is not None and text.strip("\n"):
+            at = clock.at(time.monotonic())
+            for line in text.splitlines():
+                attempt.logs.add(at, "INFO", self._name, line)
+        return self._stream.write(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+class _OldThreshold(logging.Filter):
+    """Keeps the root's handlers as quiet as they were before its level was lowered."""
+
+    def __init__(self, level: int) -> None:
+        super().__init__()
+        self._level = level
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.levelno >= self._level:
+            return True
+        logger: logging.Logger | None = logging.getLogger(record.name)
+        while logger is not None and logger.parent is not None:
+            if logger.level and logger.name != STEP_LOGGER:
+                return True  # its own level let it through before, too
+            logger = logger.parent
+        return False
+
+
+def install() -> None:
+    """Starts capturing in this process; once is enough."""
+    root = logging.getLogger()
+    if any(isinstance(handler, CaptureHandler) for handler in root.handlers):
+        return
+    level = logging.getLevelName(settings.LOG_LEVEL)
+    if level < root.level:
+        for handler in root.handlers:
+            handler.addFilter(_OldThreshold(root.level))
+        root.setLevel(level)
+    handler = CaptureHandler(level)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    root.addHandler(handler)
+    sys.stdout = CapturedStream(sys.stdout, "stdout")
+    sys.stderr = CapturedStream(sys.stderr, "stderr")

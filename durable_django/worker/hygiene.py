@@ -1,0 +1,66 @@
+"""Database connections around steps: checked and closed as Django does around a request.
+
+User code may leave a connection in a transaction, broken, or out of autocommit; the engine must
+not write through such a one.
+"""
+
+from __future__ import annotations
+
+from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+# CONN_MAX_AGE=0 means one connection a request; a worker has no requests and steps of
+# microseconds, so it is read as a minute.
+CONNECTION_SECONDS = 60.0
+
+
+def close_old_connections() -> None:
+    """Closes this thread's connections that are broken or too old."""
+    for connection in connections.all(initialized_only=True):
+        raw = connection.connection
+        if raw is None:
+            continue
+        if connection.settings_dict["CONN_MAX_AGE"] == 0 and connection.close_at is not None:
+            if getattr(connection, "_durable_prolonged", None) is not raw:
+                connection._durable_prolonged = raw  # type: ignore[attr-defined]
+                connection.close_at += CONNECTION_SECONDS
+        if not connection.in_atomic_block:
+            connection.close_if_unusable_or_obsolete()
+
+
+def left_dirty() -> str | None:
+    """What user code left behind that the engine cannot write over; such connections are closed."""
+    found = None
+    for connection in connections.all(initialized_only=True):
+        fault = _fault(connection)
+        if fault:
+            found = f"the step left the connection {connection.alias!r} {fault}"
+            abandon(connection)
+    return found
+
+
+def _fault(connection: BaseDatabaseWrapper) -> str | None:
+    if connection.connection is None:
+        return None
+    if connection.in_atomic_block:
+        return "inside a transaction"
+    if not connection.autocommit:
+        return "out of autocommit"
+    return None
+
+
+def abandon(connection: BaseDatabaseWrapper) -> None:
+    """Closes a connection whatever state it is in; an open transaction is rolled back."""
+    connection.in_atomic_block = False
+    connection.savepoint_ids = []
+    connection.atomic_blocks = []
+    connection.run_on_commit = []
+    connection.needs_rollback = False
+    connection.closed_in_transaction = False
+    connection.close()
+
+
+def close_all() -> None:
+    """Closes this thread's connections, at the thread's end."""
+    for connection in connections.all(initialized_only=True):
+        abandon(connection)

@@ -1,0 +1,128 @@
+"""The keeper: wakes what is due, ends what ran out of time, takes back runs of dead workers, and
+notes what runs for long. Every worker has one; the database settles who does what.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from datetime import datetime
+
+from django.db import Error as DatabaseError
+from django.db import connections
+
+from ..conf import settings
+from ..store import clock, leases, waking
+from .conclusion import note_running
+from .hygiene import close_all, close_old_connections
+from .leader import attempts_running
+from .pool import Pool
+
+logger = logging.getLogger("durable_django.worker")
+
+
+class Keeper:
+    """One thread. ``ready`` is called when it made something ready."""
+
+    def __init__(self, pool: Pool, ready: Callable[[], None], pid_space: str) -> None:
+        self.pool = pool
+        self._ready = ready
+        self._pid_space = pid_space
+        self._wake = threading.Event()
+        self._stopping = False
+        self._known_due: datetime | None = None
+        self._next_round = time.monotonic()
+        self._thread = threading.Thread(target=self._run, name="durable-keeper", daemon=True)
+
+    def start(self) -> None:
+        """Starts the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends the thread."""
+        self._stopping = True
+        self._wake.set()
+        self._thread.join(timeout=5)
+
+    def parked(self, wake_at: datetime) -> None:
+        """Something was parked until ``wake_at``: look then, not a poll later."""
+        if self._known_due is None or wake_at < self._known_due:
+            self._known_due = wake_at
+            self._wake.set()
+
+    def _run(self) -> None:
+        while not self._stopping:
+            pause = settings.POLL_SECONDS
+            try:
+                close_old_connections()
+                pause = self._look()
+            except DatabaseError as error:
+                logger.warning("the keeper waits, the database is away: %s", error)
+                connections[settings.DATABASE].close()
+            except Exception:
+                logger.exception("the keeper failed and goes on")
+            self._wake.wait(pause)
+            self._wake.clear()
+        close_all()
+
+    def _look(self) -> float:
+        """One round; seconds until the next."""
+        due = self._known_due = waking.next_due()
+        if due is not None and due <= clock.now():
+            if waking.wake_due(self.pool.worker_id):
+                self._ready()
+            self._known_due = waking.next_due()
+        if time.monotonic() >= self._next_round:
+            self._next_round = time.monotonic() + settings.HEARTBEAT_SECONDS
+            self._take_over()
+            self._note_long_running()
+        if self._known_due is None:
+            return settings.POLL_SECONDS
+        wait = (self._known_due - clock.now()).total_seconds()
+        return min(max(wait, 0.001), settings.POLL_SECONDS)
+
+    def _take_over(self) -> None:
+        """Declares workers dead that are overdue, or whose process on this machine is gone."""
+        worker_id = self.pool.worker_id
+        for other in leases.overdue():
+            if other != worker_id and leases.declare_dead(other):
+                logger.warning("worker %s is overdue: declared dead", other)
+        for other, pid in leases.alive_beside(worker_id, self._pid_space):
+            if not _exists(pid) and leases.declare_dead(other, overdue_only=False):
+                logger.warning("worker %s (process %d) is gone: declared dead", other, pid)
+        taken = leases.take_back(worker_id)
+        if taken:
+            logger.warning("took back %d executions of dead workers", taken)
+            self._ready()
+
+    def _note_long_running(self) -> None:
+        """Attempts older than a heartbeat get a ``running`` row, through the committer."""
+        pool = self.pool
+        old = time.monotonic() - settings.HEARTBEAT_SECONDS
+        for attempt in attempts_running(pool):
+            if attempt.begun < old and not attempt.settled:
+                pool.finished.append(note_running(attempt))
+        if pool.finished:
+            pool.wake_leader()
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        pass
+    return True
+
+
+def pid_space() -> str:
+    """Where a process id means something: this boot, this process namespace. "" if unknown."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+            return f"{file.read().strip()}:{os.readlink('/proc/self/ns/pid')}"
+    except OSError:
+        return ""

@@ -1,0 +1,320 @@
+"""What the thread that holds the baton does: commit, claim, run a wave, and again.
+
+All of it happens in one thread at a time, so none of it needs a lock of its own.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db import Error as DatabaseError
+from django.db import connections
+
+from ..conf import settings
+from ..engine import values
+from ..engine.machine import error_of
+from ..exceptions import WorkflowNotFound
+from ..models import FINAL, ExecutionStatus
+from ..store import clock
+from ..store.checkpoint import fence
+from ..store.claiming import Claimed, claim, is_ready, release
+from ..store.leases import held_by
+from ..store.records import LOCKED, LOST, WRITTEN, Checkpoint, Move
+from . import notices
+from .attempt import Attempt
+from .committer import Committer
+from .conclusion import Conclusion
+from .hygiene import close_old_connections
+from .pool import Pool
+from .run import Run, definition_of
+from .slots import Slot
+
+logger = logging.getLogger("durable_django.worker")
+
+WAVE = 64
+WAVE_SECONDS = 0.01
+# A run that waited in memory longer than this is fenced again before its step starts.
+FENCE_SECONDS = 0.05
+UNKNOWN_WORKFLOW_SECONDS = 30.0
+
+
+class Leader:
+    """Serves ``queues`` for the pool. ``burst``: stop when nothing is ready any more."""
+
+    def __init__(self, queues: Sequence[str], burst: bool) -> None:
+        self.pool: Pool
+        self.queues = queues
+        self.burst = burst
+        self.woken = True  # something may be ready: set by listener and timers
+        self.next_poll = 0.0
+        self.parked: Callable[[datetime], None] = lambda wake_at: None
+        self.committer = Committer(lambda: self.pool.may_start())
+        self._missing: set[tuple[str, int]] = set()
+        self._pause = 0.0
+        self._next_look = 0.0
+
+    def lead(self, slot: Slot) -> None:
+        """Leads until the baton is taken or nothing is left to do in a stopping pool."""
+        pool = self.pool
+        while pool.leader is slot:
+            try:
+                close_old_connections()
+                self._look_after()
+                did = self._commit()
+                did = self._claim() or did
+                if not self._wave(slot):
+                    return
+                if pool.stopping:
+                    self._hand_back(list(pool.fast) + list(pool.slow))
+                    if not pool.runs and not pool.finished:
+                        self._retire(slot)
+                        return
+                if not did and not pool.fast and not pool.finished:
+                    self._wait()
+                self._pause = 0.0
+            except DatabaseError:
+                logger.exception("the database refused; trying again")
+                pool.unsure = True
+                connections[settings.DATABASE].close()
+                self._pause = min(self._pause * 2 or 0.05, 2.0)
+                time.sleep(self._pause)
+
+    def _retire(self, slot: Slot) -> None:
+        with self.pool.mutex:
+            self.pool.leader = None
+            self.pool.follower_wakes.notify_all()
+
+    def _wait(self) -> None:
+        pool = self.pool
+        if self.burst and not pool.runs and not is_ready(self.queues):
+            pool.stop()
+            return
+        with pool.mutex:
+            if pool.finished or (self.woken and not pool.stopping and self._room() > 0):
+                return
+            pool.leader_waits = True
+            timeout = max(self.next_poll - time.monotonic(), 0.001)
+            pool.leader_wakes.wait(timeout)
+            pool.leader_waits = False
+
+    # -- claim -------------------------------------------------------------------------------
+
+    def _room(self) -> int:
+        """How many more runs this process would start soon."""
+        pool = self.pool
+        in_loop = len(pool.loop.running)
+        held = len(pool.runs) - in_loop
+        if in_loop > 32 * pool.threads:
+            return 0
+        average = pool.step_seconds
+        if average is None:
+            return 2 * pool.threads - held
+        if average < 0.001:
+            return WAVE - held
+        return (2 if average < settings.POLL_SECONDS / 2 else 1) * pool.threads - held
+
+    def _claim(self) -> bool:
+        pool = self.pool
+        now = time.monotonic()
+        polling = now >= self.next_poll
+        if pool.stopping or not (self.woken or polling) or not pool.may_start():
+            return False
+        room = self._room()
+        # In batches: half of what is held has to be gone before more is fetched.
+        if room <= 0 or (pool.fast and room < WAVE // 2):
+            return False
+        self.next_poll = now + settings.POLL_SECONDS
+        if polling and not self.woken and not is_ready(self.queues):
+            return False
+        # race: clear-then-fetch. A wake-up that comes during the fetch must not be cleared by it.
+        self.woken = False
+        found = claim(pool.worker_id, self.queues, room)
+        if len(found) == room:
+            self.woken = True
+        for claimed in found:
+            self._take(claimed)
+        return bool(found)
+
+    def _take(self, claimed: Claimed) -> None:
+        try:
+            definition = definition_of(claimed)
+        except WorkflowNotFound as error:
+            self._put_back(claimed, error)
+            return
+        try:
+            run = Run(claimed, definition)
+        except Exception as error:
+            logger.exception("execution %s: what is stored of it cannot be read", claimed.id)
+            self._end_unreadable(claimed, error)
+            return
+        self.pool.enqueue(run)
+
+    def _put_back(self, claimed: Claimed, error: WorkflowNotFound) -> None:
+        """A workflow this process does not have may be known to a newer or older one."""
+        key = (claimed.workflow_name, claimed.version)
+        if key not in self._missing:
+            self._missing.add(key)
+            logger.error(
+                "%s (version %s): its executions are put back and looked at every %g seconds: %s",
+                *key,
+                UNKNOWN_WORKFLOW_SECONDS,
+                error,
+            )
+        wake_at = clock.now() + timedelta(seconds=UNKNOWN_WORKFLOW_SECONDS)
+        move = Move(
+            ExecutionStatus.SLEEPING, claimed.snapshot, claimed.snapshot_seq, wake_at=wake_at
+        )
+        self._end_claimed(claimed, move)
+
+    def _end_unreadable(self, claimed: Claimed, error: Exception) -> None:
+        text = values.encode(error_of(error, None, "", 8_192), "error")
+        failed = ExecutionStatus.FAILED
+        self._end_claimed(
+            claimed, Move(failed, claimed.snapshot, claimed.snapshot_seq, error=text)
+        )
+
+    def _end_claimed(self, claimed: Claimed, move: Move) -> None:
+        self.committer.write(
+            self.pool.worker_id, [Checkpoint(claimed.id, claimed.lease, None, move)]
+        )
+
+    # -- run ---------------------------------------------------------------------------------
+
+    def _wave(self, slot: Slot) -> bool:
+        """One step of each of up to WAVE runs; False if the baton was taken meanwhile."""
+        pool = self.pool
+        if not pool.fast or pool.stopping:
+            return True
+        self._fence_again()
+        until = time.monotonic() + WAVE_SECONDS
+        for _ in range(WAVE):
+            if not pool.fast or pool.busy >= pool.threads:
+                return True
+            attempt = pool.begin(pool.fast.popleft())
+            if attempt is not None and not pool.run_inline(slot, attempt):
+                return False
+            if time.monotonic() > until:
+                return True
+        return True
+
+    def _fence_again(self) -> None:
+        """Cancel, pause and takeover of what waited in memory are seen before it starts."""
+        pool = self.pool
+        oldest = time.monotonic() - FENCE_SECONDS
+        waited = [run for run in pool.fast if run.fenced_at < oldest]
+        if not waited:
+            return
+        held = fence({run.id: run.lease for run in waited})
+        now = time.monotonic()
+        for run in waited:
+            if run.id in held:
+                run.fenced_at = now
+            else:
+                pool.fast.remove(run)
+                pool.drop(run)
+
+    # -- commit ------------------------------------------------------------------------------
+
+    def _commit(self) -> bool:
+        """Writes what has finished, in one transaction; True if there was something."""
+        pool = self.pool
+        if not pool.finished:
+            return False
+        wave: list[Conclusion] = []
+        while pool.finished and len(wave) < 2 * WAVE:
+            conclusion = pool.finished.popleft()
+            if conclusion.written:
+                self._settle(conclusion, WRITTEN)
+            elif not self._is_outdated(conclusion):
+                wave.append(conclusion)
+        if not wave:
+            return True
+        locked = 0
+        for conclusion, verdict in self.committer.commit(pool.worker_id, wave):
+            if verdict == LOCKED:
+                locked += 1
+                pool.finished.append(conclusion)
+            else:
+                self._settle(conclusion, verdict)
+        if locked == len(wave):
+            time.sleep(0.002)  # all of them are locked by somebody at this moment
+        return True
+
+    def _is_outdated(self, conclusion: Conclusion) -> bool:
+        """A note that an attempt runs, when it has ended meanwhile."""
+        attempt = conclusion.attempt
+        return conclusion.transition is None and attempt is not None and attempt.settled
+
+    def _settle(self, conclusion: Conclusion, verdict: str) -> None:
+        """What the verdict on its checkpoint means for a run."""
+        pool, run = self.pool, conclusion.run
+        if verdict == LOST:
+            pool.drop(run)
+            if conclusion.transition is None and conclusion.attempt is not None:
+                pool.abandon(conclusion.attempt)
+            return
+        if conclusion.transition is None and conclusion.checkpoint.move is None:
+            return  # a note that the attempt still runs
+        notices.step_finished(conclusion)
+        move = conclusion.checkpoint.move
+        if move is not None:
+            pool.drop(run)
+            if move.status in FINAL:
+                notices.execution_finished(run, move.status)
+            elif move.wake_at is not None:
+                self.parked(move.wake_at)
+            return
+        self._go_on(run, conclusion)
+
+    def _go_on(self, run: Run, conclusion: Conclusion) -> None:
+        attempt, transition = conclusion.attempt, conclusion.transition
+        assert attempt is not None and transition is not None
+        run.state = transition.state
+        run.seq_of[attempt.step_name] = attempt.visit.seq
+        run.fenced_at = time.monotonic()
+        run.suspect, run.started_row = False, None
+        if conclusion.checkpoint.snapshot:
+            run.snapshot_seq = attempt.visit.seq
+        if conclusion.checkpoint.bumps:
+            run.lease += 1
+        self.pool.enqueue(run)
+
+    # -- hand back ---------------------------------------------------------------------------
+
+    def _look_after(self) -> None:
+        """Gives back what has waited longer than ``POLL_SECONDS`` for a free thread, and what the
+        database says is held here though it is not in memory."""
+        pool = self.pool
+        now = time.monotonic()
+        if pool.slow and now >= self._next_look:
+            self._next_look = now + settings.POLL_SECONDS / 4
+            oldest = now - settings.POLL_SECONDS
+            self._hand_back([run for run in list(pool.slow) if run.queued_at < oldest])
+        if pool.unsure and pool.may_start():
+            # race: lost-claim. The answer to a claim's commit, or the run in memory, was lost.
+            pool.unsure = False
+            held = held_by(pool.worker_id)
+            release(pool.worker_id, {pk: n for pk, n in held.items() if pk not in pool.runs})
+
+    def _hand_back(self, runs: Sequence[Run]) -> None:
+        pool = self.pool
+        leases: dict[UUID, int] = {}
+        for run in runs:
+            waiting = pool.slow if run in pool.slow else pool.fast
+            with pool.mutex:
+                if run not in waiting:
+                    continue  # a follower took it at this moment
+                waiting.remove(run)
+            leases[run.id] = run.lease
+            pool.drop(run)
+        release(pool.worker_id, leases)
+
+
+def attempts_running(pool: Pool) -> list[Attempt]:
+    """All attempts whose body runs now."""
+    inline = [slot.attempt for slot in list(pool.slots) if slot.attempt is not None]
+    return list({*inline, *list(pool.active), *list(pool.loop.running)})

@@ -1,0 +1,83 @@
+"""The listener: learns at once that a run became ready, instead of asking again and again.
+
+LISTEN on PostgreSQL, ``PRAGMA data_version`` on SQLite, nothing elsewhere; polling is the net.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from django.db import connections
+
+from ..conf import settings
+from ..store.wakeup import CHANNEL
+
+logger = logging.getLogger("durable_django.worker")
+
+# How often SQLite is asked whether somebody else committed: 10 µs each time.
+WATCH_SECONDS = 0.005
+RECONNECT_SECONDS = 5.0
+
+
+class Listener:
+    """One thread. ``ready`` is called when a run of one of ``queues`` may be ready."""
+
+    def __init__(self, queues: Sequence[str], ready: Callable[[], None]) -> None:
+        self._queues = frozenset(queues)
+        self._ready = ready
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="durable-listener", daemon=True)
+
+    def start(self) -> None:
+        """Starts the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends the thread."""
+        self._stopping.set()
+        self._thread.join(timeout=5)
+
+    def _run(self) -> None:
+        vendor = connections[settings.DATABASE].vendor
+        listen = {"postgresql": self._listen, "sqlite": self._watch_file}.get(vendor)
+        while listen is not None and not self._stopping.is_set():
+            try:
+                listen()
+            except Exception as error:
+                logger.warning("not listening, polling every second meanwhile: %s", error)
+                self._stopping.wait(RECONNECT_SECONDS)
+        connections[settings.DATABASE].close()
+
+    def _listen(self) -> None:
+        """A dedicated psycopg connection, woken 1 ms after a commit."""
+        import psycopg
+
+        params: dict[str, Any] = dict(connections[settings.DATABASE].get_connection_params())
+        for name in ("cursor_factory", "context", "pool"):
+            params.pop(name, None)
+        with psycopg.connect(**{**params, "autocommit": True}) as connection:
+            connection.execute(f"LISTEN {CHANNEL}")
+            self._ready()  # what was committed before we listened
+            while not self._stopping.is_set():
+                for notice in connection.notifies(timeout=1.0):
+                    if notice.payload in self._queues:
+                        self._ready()
+                    if self._stopping.is_set():
+                        return
+
+    def _watch_file(self) -> None:
+        """A connection sees another ``data_version`` when somebody else committed."""
+        connection = connections[settings.DATABASE]
+        connection.ensure_connection()
+        raw = connection.connection
+        before = None
+        while not self._stopping.is_set():
+            version = raw.execute("PRAGMA data_version").fetchone()
+            if version != before:
+                before = version
+                self._ready()
+            time.sleep(WATCH_SECONDS)

@@ -1,0 +1,67 @@
+"""The event loop that runs ``async def`` steps, in a thread of its own.
+
+Each step has its own ThreadSensitiveContext, so that ``sync_to_async`` code of two steps (their
+ORM queries) does not queue behind one thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+
+from asgiref.sync import ThreadSensitiveContext
+
+from .attempt import Attempt, run_body_async
+from .conclusion import Conclusion, conclude
+
+
+class AsyncLoop:
+    """Runs attempts and tells ``ended(attempt, conclusion)``; None: it was given up."""
+
+    def __init__(self, ended: Callable[[Attempt, Conclusion | None], None]) -> None:
+        self._ended = ended
+        self._loop = asyncio.new_event_loop()
+        self._thread: threading.Thread | None = None
+        self.running: dict[Attempt, asyncio.Task[None]] = {}
+
+    def start(self) -> None:
+        """Starts the thread."""
+        self._thread = threading.Thread(target=self._run, name="durable-loop", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends the thread, when no attempt runs any more."""
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        if self._thread is not None:
+            self._thread.join(timeout=5)
+
+    def submit(self, attempt: Attempt) -> None:
+        """Begins an attempt; returns at once. From any thread."""
+        self._loop.call_soon_threadsafe(self._begin, attempt)
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        try:
+            self._loop.run_forever()
+        finally:
+            self._loop.run_until_complete(self._loop.shutdown_default_executor())
+            self._loop.close()
+
+    def _begin(self, attempt: Attempt) -> None:
+        attempt.begun = time.monotonic()
+        task = self._loop.create_task(self._serve(attempt))
+        self.running[attempt] = task
+        attempt.interrupt = lambda: self._loop.call_soon_threadsafe(task.cancel)
+
+    async def _serve(self, attempt: Attempt) -> None:
+        conclusion = None
+        try:
+            async with ThreadSensitiveContext():
+                outcome = await run_body_async(attempt)
+            if attempt.settle():
+                conclusion = conclude(attempt, outcome)
+        finally:
+            self.running.pop(attempt, None)
+            self._ended(attempt, conclusion)

@@ -1,0 +1,29 @@
+"""Signals of what the worker committed."""
+
+from __future__ import annotations
+
+from ..signals import execution_finished as execution_finished_signal
+from ..signals import step_finished as step_finished_signal
+from .conclusion import Conclusion
+from .run import Run
+
+
+def execution_finished(run: Run, status: str) -> None:
+    """Tells that a run has reached a final status."""
+    if execution_finished_signal.receivers:
+        execution_finished_signal.send_robust(
+            sender=run.definition.name, execution_id=run.id, status=str(status)
+        )
+
+
+def step_finished(conclusion: Conclusion) -> None:
+    """Tells that an attempt has ended."""
+    step = conclusion.checkpoint.step
+    if step is not None and step_finished_signal.receivers:
+        step_finished_signal.send_robust(
+            sender=conclusion.run.definition.name,
+            execution_id=conclusion.run.id,
+            node=step.name,
+            status=step.status,
+            attempt=step.attempt,
+        )

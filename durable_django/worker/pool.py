@@ -1,0 +1,307 @@
+"""The pool: leader and followers.
+
+One thread at a time holds the baton, the leader. It runs short steps in waves, one step of each of
+many runs, commits their outcomes as one transaction, claims more, and begins again. What is known
+to be slow goes to the followers. When a step holds the leader longer than ``STANDSTILL_SECONDS``,
+the watch passes the baton on, and committing goes on: nobody has to guess which steps are slow.
+Under load waves grow by themselves; when idle, a checkpoint is written at once.
+
+After Schmidt et al., "Leader/Followers" (POSA2, 2000); the group commit is DeWitt et al. 1984.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from uuid import UUID
+
+from ..exceptions import AttemptAbandoned, DefinitionChanged, DurableError
+from .apart import commit_start, run_atomic, verdict_of_recovery
+from .attempt import Attempt, refused, run_body, timed_out
+from .conclusion import Conclusion, conclude, stop_before_attempt
+from .hygiene import close_all, close_old_connections, left_dirty
+from .loop import AsyncLoop
+from .run import Run
+from .slots import Slot
+
+logger = logging.getLogger("durable_django.worker")
+
+# A node that takes longer than this on average runs apart from the wave.
+SLOW_SECONDS = 0.001
+STANDSTILL_SECONDS = 0.005
+# How much the last duration counts in a node's average.
+WEIGHT = 0.2
+
+LEAD = object()
+
+
+class Pool:
+    """Runs steps on ``threads`` threads, with one more that leads.
+
+    ``lead`` is called by the thread that holds the baton and returns when it has lost it or the
+    pool is stopping; see ``leader.py``.
+    """
+
+    def __init__(self, threads: int, lead: Callable[[Slot], None]) -> None:
+        self.threads = threads
+        self.worker_id: UUID
+        self.lead = lead
+        self.mutex = threading.Lock()
+        self.leader_wakes = threading.Condition(self.mutex)
+        self.follower_wakes = threading.Condition(self.mutex)
+        self.watch_wakes = threading.Event()
+        self.leader: Slot | None = None
+        self.leader_waits = False
+        self.busy = 0
+        self.stopping = False
+        # Runs in memory, and where each waits for its next step.
+        self.runs: dict[UUID, Run] = {}
+        self.fast: deque[Run] = deque()
+        self.slow: deque[Run] = deque()
+        self.finished: deque[Conclusion] = deque()
+        self.suspect_running = False
+        # The database may say that this worker holds runs which are not in memory.
+        self.unsure = False
+        # Attempts whose body runs now, apart from the leader's wave.
+        self.active: set[Attempt] = set()
+        self.costs: dict[object, float] = {}
+        self.step_seconds: float | None = None
+        self.may_start: Callable[[], bool] = lambda: True
+        self.slots: list[Slot] = []
+        self.loop = AsyncLoop(self.end_async)
+
+    # -- threads -----------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Starts the threads."""
+        self.loop.start()
+        for _ in range(self.threads + 1):
+            self.add_thread()
+
+    def add_thread(self) -> None:
+        """One more thread: at the start, and in place of one that is stuck."""
+        slot = Slot(f"durable-step-{len(self.slots)}")
+        self.slots.append(slot)
+        slot.thread = threading.Thread(
+            target=self._serve, args=(slot,), name=slot.name, daemon=True
+        )
+        slot.thread.start()
+
+    def _serve(self, slot: Slot) -> None:
+        try:
+            while (role := self._next_role(slot)) is not None:
+                try:
+                    if isinstance(role, Run):
+                        self._run_apart(slot, role)
+                    else:
+                        self.lead(slot)
+                except Exception:
+                    logger.exception("a worker thread failed and goes on")
+                    self._give_up_baton(slot)
+        finally:
+            close_all()
+
+    def _next_role(self, slot: Slot) -> Run | object | None:
+        """Waits until there is a baton to take or a slow step to run; None: the pool is done."""
+        with self.mutex:
+            while not slot.stuck:
+                if self.leader is None and not (self.stopping and not self.runs):
+                    self.leader = slot
+                    return LEAD
+                if self.slow and self.busy < self.threads:
+                    if not (self.slow[0].suspect and self.suspect_running):
+                        run = self.slow.popleft()
+                        self.busy += 1
+                        self.suspect_running = self.suspect_running or run.suspect
+                        return run
+                if self.stopping and not self.runs:
+                    self.follower_wakes.notify_all()
+                    return None
+                self.follower_wakes.wait()
+        return None
+
+    def _give_up_baton(self, slot: Slot) -> None:
+        with self.mutex:
+            if self.leader is slot:
+                self.leader = None
+            self.follower_wakes.notify()
+        time.sleep(0.05)  # whatever went wrong, do not spin on it
+
+    def stop(self) -> None:
+        """No new work: the leader hands back what has not started; running steps end."""
+        with self.mutex:
+            self.stopping = True
+            self.leader_wakes.notify_all()
+            self.follower_wakes.notify_all()
+
+    def wake_leader(self) -> None:
+        """There may be something to claim or to commit."""
+        with self.mutex:
+            if self.leader_waits:
+                self.leader_wakes.notify()
+
+    # -- where the next step of a run is served ----------------------------------------------
+
+    def enqueue(self, run: Run) -> None:
+        """Puts a run where its next step will be served. Called by the leader."""
+        run.queued_at = time.monotonic()
+        try:
+            node = run.next_visit().node
+        except DefinitionChanged as error:
+            self.finished.append(stop_before_attempt(run, error))
+            return
+        self.runs[run.id] = run
+        apart = run.suspect or run.started_row or node.atomic or node.at_most_once
+        if apart or node.is_async or self.costs.get(node, 0.0) > SLOW_SECONDS:
+            with self.mutex:
+                self.slow.append(run)
+                if self.busy < self.threads:
+                    self.follower_wakes.notify()
+        else:
+            self.fast.append(run)
+
+    def drop(self, run: Run) -> None:
+        """The run has left this worker's hands."""
+        self.runs.pop(run.id, None)
+
+    def measure(self, node: object, seconds: float) -> None:
+        """Remembers how long a node takes, and steps in general."""
+        before = self.costs.get(node)
+        self.costs[node] = seconds if before is None else before + WEIGHT * (seconds - before)
+        average = self.step_seconds
+        self.step_seconds = (
+            seconds if average is None else average + WEIGHT / 4 * (seconds - average)
+        )
+
+    # -- running one step --------------------------------------------------------------------
+
+    def run_inline(self, slot: Slot, attempt: Attempt) -> bool:
+        """Runs a step in the leader's thread; False if the baton was taken meanwhile."""
+        if not self.watch_wakes.is_set():
+            self.watch_wakes.set()
+        self._body(slot, attempt)
+        if not slot.detached:
+            return True
+        self._end_of_slow_step(slot)
+        return False
+
+    def _body(self, slot: Slot, attempt: Attempt) -> None:
+        """Runs the body and appends its conclusion, unless somebody has concluded it already."""
+        outcome = None
+        begun = False
+        slot.enter(attempt)
+        while True:  # race: late-interrupt. An interrupt may be raised on the way out, too.
+            try:
+                if not begun:
+                    begun = True
+                    outcome = run_body(attempt)
+                slot.leave()
+                break
+            except AttemptAbandoned:
+                continue
+        seconds = time.monotonic() - slot.since
+        self.measure(attempt.node, seconds)
+        dirt = left_dirty()
+        if slot.was_interrupted():
+            close_all()
+        if outcome is None or not attempt.settle():
+            return
+        if dirt is not None and outcome.status == "completed":
+            outcome = refused(attempt, DurableError(dirt))
+        self.finished.append(conclude(attempt, outcome))
+
+    def _run_apart(self, slot: Slot, run: Run) -> None:
+        """Runs one step in a follower's thread."""
+        try:
+            close_old_connections()
+            attempt = self.begin(run)
+            if attempt is not None:
+                self._serve_apart(slot, attempt)
+        finally:
+            if run.suspect:
+                self.suspect_running = False
+            self._end_of_slow_step(slot)
+
+    def _end_of_slow_step(self, slot: Slot) -> None:
+        with self.mutex:
+            self.busy -= 1
+            slot.detached = False
+            if self.leader_waits:
+                self.leader_wakes.notify()
+
+    def begin(self, run: Run) -> Attempt | None:
+        """The run's next attempt, or None if it must not start here any more."""
+        if not self.may_start():
+            self.drop(run)
+            self.unsure = True
+            return None
+        return Attempt(run, run.next_visit())
+
+    def _serve_apart(self, slot: Slot, attempt: Attempt) -> None:
+        run = attempt.run
+        verdict = verdict_of_recovery(attempt)
+        if verdict is not None:
+            attempt.settle()
+            self.finished.append(conclude(attempt, verdict))
+            return
+        if run.suspect or attempt.node.at_most_once:
+            if not commit_start(self.worker_id, attempt):
+                self.drop(run)
+                return
+        if attempt.node.is_async:
+            self.loop.submit(attempt)
+            self.watch_wakes.set()
+            return
+        self.active.add(attempt)
+        self.watch_wakes.set()
+        try:
+            if attempt.node.atomic:
+                self._run_atomic(slot, attempt)
+            else:
+                self._body(slot, attempt)
+        finally:
+            self.active.discard(attempt)
+
+    def _run_atomic(self, slot: Slot, attempt: Attempt) -> None:
+        slot.enter(attempt)
+        conclusion, written, begun = None, False, False
+        while True:
+            try:
+                if not begun:
+                    begun = True
+                    conclusion, written = run_atomic(self.worker_id, attempt)
+                slot.leave()
+                break
+            except AttemptAbandoned:
+                continue
+        self.measure(attempt.node, time.monotonic() - slot.since)
+        left_dirty()
+        if slot.was_interrupted():
+            close_all()
+        if conclusion is None:
+            return
+        self.finished.append(conclusion._replace(written=written))
+
+    def end_async(self, attempt: Attempt, conclusion: Conclusion | None) -> None:
+        """Called by the event loop when the body of an ``async def`` step has ended."""
+        if conclusion is not None:
+            self.finished.append(conclusion)
+        self.wake_leader()
+
+    # -- giving attempts up ------------------------------------------------------------------
+
+    def time_out(self, attempt: Attempt) -> None:
+        """The verdict on an attempt whose deadline has passed, and the interruption of its body."""
+        if attempt.settle():
+            self.finished.append(conclude(attempt, timed_out(attempt), given_up=True))
+            self.abandon(attempt)
+            self.wake_leader()
+
+    def abandon(self, attempt: Attempt) -> None:
+        """Interrupts a body whose outcome will not be used."""
+        attempt.settle()
+        if attempt.interrupt is not None:
+            attempt.interrupt()

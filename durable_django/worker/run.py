@@ -1,0 +1,70 @@
+"""A claimed run in memory: what the worker needs to serve it without reading the database."""
+
+from __future__ import annotations
+
+import time
+from uuid import UUID
+
+from ..definition import registry
+from ..definition.definition import Definition
+from ..engine import machine
+from ..engine.machine import Recorded, Visit
+from ..models.history import base_state
+from ..store.claiming import Claimed
+
+SNAPSHOT_EVERY = 100
+
+
+class Run:
+    """Driven by one thread at a time; ``lease`` is the number every write is fenced by."""
+
+    __slots__ = (
+        "claimed",
+        "definition",
+        "fenced_at",
+        "id",
+        "input_text",
+        "lease",
+        "queued_at",
+        "seq_of",
+        "snapshot_seq",
+        "started_row",
+        "state",
+        "suspect",
+    )
+
+    def __init__(self, claimed: Claimed, definition: Definition) -> None:
+        self.claimed = claimed
+        self.id: UUID = claimed.id
+        self.lease = claimed.lease
+        self.definition = definition
+        self.input_text = claimed.input_text
+        self.snapshot_seq = claimed.snapshot_seq
+        self.suspect = claimed.suspect
+        self.fenced_at = self.queued_at = time.monotonic()
+        # node name -> seq of the step run that holds its output, for references in snapshots
+        self.seq_of: dict[str, int] = {}
+        # The step run whose start is committed without an end, if any.
+        self.started_row: Recorded | None = None
+        if claimed.snapshot or claimed.recorded:
+            state = base_state(claimed.snapshot)
+            self.state, self.started_row = machine.replay(state, list(claimed.recorded))
+            self._remember_outputs()
+            if not self.state.next_path and not self.state.last:
+                self.state = self.state._replace(next_path=definition.first)
+        else:
+            self.state = machine.initial_state(definition)
+
+    def _remember_outputs(self) -> None:
+        for row in self.claimed.recorded:
+            if row.status == "completed":
+                self.seq_of[machine.node_name(row.path)] = row.seq
+
+    def next_visit(self) -> Visit:
+        """See :func:`machine.next_visit`."""
+        return machine.next_visit(self.definition, self.state)
+
+
+def definition_of(claimed: Claimed) -> Definition:
+    """The code of a claimed run; WorkflowNotFound when this process does not have it."""
+    return registry.get(claimed.workflow_name, claimed.version).definition

@@ -1,0 +1,119 @@
+"""The service: one worker process, from its first heartbeat to its last.
+
+Puts pool, leader, watch, heartbeat, keeper and listener together and takes them apart again.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+import threading
+from collections.abc import Sequence
+from uuid import UUID
+
+from django.db import connections
+
+from ..conf import settings
+from ..definition import registry
+from ..store import leases
+from ..store.definitions import record_definitions
+from ..version import VERSION
+from . import capture
+from .heartbeat import Heartbeat
+from .keeper import Keeper, pid_space
+from .leader import Leader
+from .listener import Listener
+from .pool import Pool
+from .watch import Watch
+
+logger = logging.getLogger("durable_django.worker")
+
+
+class WorkerService:
+    """Runs until ``stop()``, or with ``burst`` until nothing is ready.
+
+    ``queues`` in the order in which they are served; ``threads`` that run steps.
+    """
+
+    def __init__(self, queues: Sequence[str], threads: int, burst: bool = False) -> None:
+        self.queues = list(queues)
+        self.threads = threads
+        self.leader = Leader(self.queues, burst)
+        self.pool = Pool(threads, self.leader.lead)
+        self.leader.pool = self.pool
+        self._pid_space = pid_space()
+        self.heartbeat = Heartbeat(self._register, self._dropped)
+        self.keeper = Keeper(self.pool, self._ready, self._pid_space)
+        self.listener = Listener(self.queues, self._ready)
+        self.watch = Watch(self.pool)
+        self.leader.parked = self.keeper.parked
+        self.pool.may_start = self.heartbeat.holds
+        self._stop = threading.Event()
+
+    def run(self) -> bool:
+        """Serves until the end; False if it ended because too many threads were stuck."""
+        capture.install()
+        self.pool.worker_id = self._register()
+        record_definitions(workflow.definition for workflow in registry.all())
+        connections.close_all()
+        logger.info(
+            "worker %s serves %s with %d threads",
+            self.pool.worker_id,
+            ", ".join(self.queues),
+            self.threads,
+        )
+        self.heartbeat.start(self.pool.worker_id)
+        for part in (self.watch, self.keeper, self.listener, self.pool):
+            part.start()
+        self._wait()
+        self._end()
+        return not self.watch.too_many_stuck
+
+    def stop(self) -> None:
+        """Drain: running steps end, the rest is handed back. Safe in a signal handler."""
+        self._stop.set()
+
+    def _wait(self) -> None:
+        while not self._stop.wait(0.1 if self.leader.burst else 0.5):
+            if self.pool.stopping or self.watch.too_many_stuck:
+                break
+        self.pool.stop()
+        for slot in list(self.pool.slots):
+            while slot.thread is not None and slot.thread.is_alive() and not slot.stuck:
+                slot.thread.join(timeout=0.5)
+
+    def _end(self) -> None:
+        for part in (self.listener, self.keeper, self.watch, self.heartbeat, self.pool.loop):
+            part.stop()
+        leases.stop(self.pool.worker_id)
+        connections.close_all()
+        logger.info("worker %s has stopped", self.pool.worker_id)
+
+    def _register(self) -> UUID:
+        return leases.register(
+            hostname=platform.node()[:255],
+            pid=os.getpid(),
+            pid_space=self._pid_space,
+            queues=self.queues,
+            threads=self.threads,
+            executor=settings.EXECUTOR,
+            package_version=VERSION,
+        )
+
+    def _dropped(self, worker_id: UUID) -> None:
+        """This worker was declared dead: what it held belongs to others now."""
+        pool = self.pool
+        with pool.mutex:
+            pool.worker_id = worker_id
+            pool.fast.clear()
+            pool.slow.clear()
+            pool.runs.clear()
+            pool.unsure = True
+        self._ready()
+
+    def _ready(self) -> None:
+        self.leader.woken = True
+        self.pool.wake_leader()
+
+

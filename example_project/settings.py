@@ -1,0 +1,94 @@
+"""Settings of the example project; nothing here is secret, and nothing is for production.
+
+    DATABASE_URL   default: a SQLite file in example_project/var
+                   postgresql://user:password@host/name for PostgreSQL
+
+Everything the project writes goes into example_project/var.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import environ
+
+env = environ.Env()
+
+PROJECT = Path(__file__).resolve().parent
+VAR = PROJECT / "var"
+VAR.mkdir(exist_ok=True)
+
+
+def database(default_url: str) -> dict[str, Any]:
+    """The entry of DATABASES for DATABASE_URL, with what durable_django recommends for SQLite."""
+    config: dict[str, Any] = env.db_url("DATABASE_URL", default=default_url)
+    if config["ENGINE"] == "django.db.backends.sqlite3":
+        config.setdefault("OPTIONS", {}).update(
+            # One writer at a time, who waits for its turn instead of failing in mid-transaction …
+            transaction_mode="IMMEDIATE",
+            timeout=20,
+            # … beside any number of readers, and a commit that survives a power cut.
+            init_command="PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL",
+        )
+    return config
+
+
+DATABASES = {"default": database(f"sqlite:///{VAR / 'db.sqlite3'}")}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+DEBUG = True
+SECRET_KEY = "an example has no secrets"
+ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]", "testserver"]
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django_q",
+    "durable_django",
+    "example_project.shop",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+ROOT_URLCONF = "example_project.urls"
+WSGI_APPLICATION = "example_project.wsgi.application"
+ASGI_APPLICATION = "example_project.asgi.application"
+STATIC_URL = "static/"
+
+USE_TZ = True
+TIME_ZONE = "UTC"
+
+# The shop's mails are files that one can read.
+EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
+EMAIL_FILE_PATH = VAR / "mail"
+DEFAULT_FROM_EMAIL = "orders@shop.example"
+
+# Every key is optional; these are the defaults that one meets first.
+DURABLE = {"THREADS": 8, "LOG_LEVEL": "INFO"}
+
+# For EXECUTOR="django_q": a Django-Q2 cluster with the database as its broker.
+Q_CLUSTER = {"name": "shop", "orm": "default", "workers": 2, "timeout": 90, "retry": 120}

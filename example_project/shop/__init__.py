@@ -1,0 +1,1 @@
+"""A music shop: products, stock, orders, payments, and the workflows between them."""

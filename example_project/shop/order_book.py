@@ -1,0 +1,114 @@
+"""Fills the shop from the order book: data/cdnow_orders.csv, one row a purchase.
+
+The book knows no products and no stock; both are derived from it, the same way each time: the
+product from the price of one CD, the stock from what was ordered, short for some titles.
+"""
+
+import csv
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from itertools import islice
+from pathlib import Path
+
+from django.db import transaction
+
+from .models import Customer, Order, Payment, Product
+
+BOOK = Path(__file__).parent / "data" / "cdnow_orders.csv"
+
+# (SKU, title, price of one CD in dollars up to which it is this one, stock per 100 copies ordered)
+CATALOGUE = [
+    ("SINGLE", "Two songs and a remix", 8, 120),
+    ("BARGAIN", "From the bargain bin", 11, 120),
+    ("OLDIES", "Great oldies, volume 7", 12, 120),
+    ("STRINGS", "String quartets", 13, 85),
+    ("GUITAR", "Six strings, one evening", 14, 120),
+    ("CHARTS", "This month's charts", 15, 110),
+    ("DEBUT", "The debut that all talk about", 17, 90),
+    ("IMPORT", "Import from Japan", 25, 120),
+    ("BOX", "The complete box", None, 110),
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Purchase:
+    """One row of the book."""
+
+    number: int
+    customer: str
+    ordered_on: date
+    quantity: int
+    amount: Decimal
+
+
+def read(limit: int | None = None, book: Path = BOOK) -> Iterator[Purchase]:
+    """The purchases in the book's order, the first `limit` of them; numbered from 1."""
+    with book.open(newline="", encoding="utf-8") as lines:
+        for number, row in enumerate(islice(csv.DictReader(lines), limit), start=1):
+            yield Purchase(
+                number=number,
+                customer=row["customer_id"],
+                ordered_on=date.fromisoformat(row["ordered_on"]),
+                quantity=int(row["quantity"]),
+                amount=Decimal(row["amount_usd"]),
+            )
+
+
+@transaction.atomic
+def fill_shop(limit: int | None = None) -> list[Order]:
+    """Empty the shop and fill it with the first `limit` purchases; their orders."""
+    for model in (Payment, Order, Product, Customer):
+        model.objects.all().delete()
+    purchases = list(read(limit))
+    customers = _customers(purchases)
+    products = _products(purchases)
+    return Order.objects.bulk_create(
+        [
+            Order(
+                number=purchase.number,
+                customer=customers[purchase.customer],
+                product=products[sku_of(purchase)],
+                ordered_on=purchase.ordered_on,
+                quantity=purchase.quantity,
+                amount=purchase.amount,
+            )
+            for purchase in purchases
+        ],
+        batch_size=1000,
+    )
+
+
+def sku_of(purchase: Purchase) -> str:
+    """The product whose price band the purchase falls in."""
+    price = purchase.amount / purchase.quantity
+    return next(sku for sku, _, up_to, _ in CATALOGUE if up_to is None or price <= up_to)
+
+
+def is_reachable(customer: str) -> bool:
+    """Whether parcels reach this customer; one in 19 has moved."""
+    return int(customer) % 19 != 2
+
+
+def _customers(purchases: list[Purchase]) -> dict[str, Customer]:
+    numbers = sorted({purchase.customer for purchase in purchases})
+    made = Customer.objects.bulk_create(
+        [Customer(number=number, reachable=is_reachable(number)) for number in numbers],
+        batch_size=1000,
+    )
+    return {customer.number: customer for customer in made}
+
+
+def _products(purchases: list[Purchase]) -> dict[str, Product]:
+    ordered = Counter[str]()
+    for purchase in purchases:
+        ordered[sku_of(purchase)] += purchase.quantity
+    made = Product.objects.bulk_create(
+        [
+            Product(sku=sku, title=title, stock=ordered[sku] * percent // 100)
+            for sku, title, _, percent in CATALOGUE
+        ]
+    )
+    return {product.sku: product for product in made}

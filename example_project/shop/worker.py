@@ -1,0 +1,42 @@
+"""A `durable_worker` beside the command that needs one, in a process of its own, as in production.
+
+It knows the worker only as a command line: SIGTERM lets it finish the steps that are running.
+"""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from django.conf import settings
+
+STOP_SECONDS_MAX = 30
+
+
+@contextmanager
+def worker(log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A worker that runs as long as the block, writing into the file `log`."""
+    manage = Path(settings.PROJECT).parent / "manage.py"
+    with log.open("wb") as output:
+        running = subprocess.Popen(
+            [sys.executable, str(manage), "durable_worker"],
+            stdout=output,
+            stderr=output,
+            # Not in the terminal's group: Ctrl-C reaches the command, which then stops the worker.
+            start_new_session=True,
+        )
+        try:
+            yield running
+        finally:
+            stop(running)
+
+
+def stop(running: subprocess.Popen[bytes]) -> None:
+    """Ask a process to finish, and insist when it does not."""
+    running.terminate()
+    try:
+        running.wait(timeout=STOP_SECONDS_MAX)
+    except subprocess.TimeoutExpired:
+        running.kill()
+        running.wait()

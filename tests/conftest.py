@@ -1,0 +1,39 @@
+"""What every test may use: Hypothesis without deadlines, and the environment of a child process.
+
+Fixtures that belong to one part of the package stand in that part's own conftest.py.
+"""
+
+import os
+from urllib.parse import quote, urlencode
+
+import pytest
+from django.db import connection
+from hypothesis import HealthCheck, settings
+
+# A shared machine makes deadlines a matter of luck; which examples are tried should not be one.
+settings.register_profile(
+    "durable", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
+)
+settings.load_profile("durable")
+
+
+@pytest.fixture
+def child_environment(transactional_db: None) -> dict[str, str]:
+    """Environment in which a `manage.py` process works on this test's database.
+
+    Example: `subprocess.Popen([sys.executable, "manage.py", "durable_worker"], env=…)`.
+    """
+    return {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "tests.settings",
+        "DATABASE_URL": _url(connection.get_connection_params()),
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def _url(params: dict[str, object]) -> str:
+    if connection.vendor == "sqlite":
+        return f"sqlite:///{quote(str(params['database']))}"
+    user, password = (quote(str(params.get(key) or ""), safe="") for key in ("user", "password"))
+    where = {key: str(params[key]) for key in ("host", "port") if params.get(key)}
+    return f"postgresql://{user}:{password}@/{params['dbname']}?{urlencode(where)}"

@@ -1,0 +1,1 @@
+"""Tests of durable_django.definition: what a class body says, and every mistake in it."""
