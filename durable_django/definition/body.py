@@ -80,7 +80,7 @@ class ClassBody(dict[str, Any]):
     # Names
 
     def __setitem__(self, name: str, value: Any) -> None:
-        frame = sys._getframe(1)
+        frame = _first_outside_package(sys._getframe(1))
         if isinstance(value, Node):
             self._name_node(name, value, frame)
         else:
@@ -222,7 +222,7 @@ def find_place(kind: str) -> Place:
     nodes, so the search passes through functions.
     """
     frame: FrameType | None = sys._getframe(1)
-    caller = _first_outside_package(frame)
+    caller = _first_outside_package(sys._getframe(1))
     while frame is not None:
         # The locals of a function are no namespace, and asking for them is slow and has side
         # effects.
@@ -239,17 +239,17 @@ def find_place(kind: str) -> Place:
     raise _outside(kind, caller, "outside a class")
 
 
-def _first_outside_package(frame: FrameType | None) -> FrameType | None:
+def _first_outside_package(frame: FrameType) -> FrameType:
     package = __name__.rpartition(".")[0] + "."
-    while frame is not None and frame.f_globals.get("__name__", "").startswith(package):
+    while frame.f_globals.get("__name__", "").startswith(package) and frame.f_back is not None:
         frame = frame.f_back
     return frame
 
 
-def _outside(kind: str, frame: FrameType | None, where: str) -> DefinitionError:
+def _outside(kind: str, frame: FrameType, where: str) -> DefinitionError:
     return DefinitionError(
         f"a {kind} stands {where}; nodes belong directly into the body of a class that extends "
         "Workflow (Meta.abstract = True for one that is only a base)",
-        filename=frame and frame.f_code.co_filename,
-        line=frame and frame.f_lineno,
+        filename=frame.f_code.co_filename,
+        line=frame.f_lineno,
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Mapping
+from types import FrameType
 from typing import Any, NamedTuple, NoReturn, cast
 
 from durable_django.definition import registry
@@ -38,22 +39,23 @@ class WorkflowMeta(type):
 
     @classmethod
     def __prepare__(cls, name: str, bases: tuple[type, ...], /, **kwargs: Any) -> dict[str, object]:
-        if not any(isinstance(base, WorkflowMeta) for base in bases):
+        if not _extends_workflow(bases):
             return {}  # Workflow itself
-        frame = sys._getframe(1)
-        body = ClassBody(name, frame.f_code.co_filename, frame.f_lineno)
-        body.inherited = _base_of(bases, body)._plan.nodes
-        _check_mixins(bases, body)
-        return body
+        return _body_for(name, bases, sys._getframe(1))
 
     def __new__(
         cls, name: str, bases: tuple[type, ...], body: dict[str, Any], /, **kwargs: Any
     ) -> WorkflowMeta:
-        if not isinstance(body, ClassBody):
+        if not _extends_workflow(bases):
             return super().__new__(cls, name, bases, body, **kwargs)
+        if not isinstance(body, ClassBody):  # type("Variant", (Base,), {…})
+            given, body = body, _body_for(name, bases, sys._getframe(1))
+            for key, value in given.items():
+                body[key] = value
+        body.setdefault("__module__", sys._getframe(1).f_globals.get("__name__", "__main__"))
         body.check_complete()
         base = _base_of(bases, body)._plan
-        default_name = registry.default_name(body.get("__module__", "__main__"), name)
+        default_name = registry.default_name(body["__module__"], name)
         options = read_options(body, base.options, default_name)
         top = merge(base.top, body)
         nodes = named(top)
@@ -96,6 +98,17 @@ class WorkflowMeta(type):
         if name in cls._plan.nodes:
             raise _too_late(cls, name, "deleted")
         super().__delattr__(name)
+
+
+def _extends_workflow(bases: tuple[type, ...]) -> bool:
+    return any(isinstance(base, WorkflowMeta) for base in bases)
+
+
+def _body_for(name: str, bases: tuple[type, ...], frame: FrameType) -> ClassBody:
+    body = ClassBody(name, frame.f_code.co_filename, frame.f_lineno)
+    body.inherited = _base_of(bases, body)._plan.nodes
+    _check_mixins(bases, body)
+    return body
 
 
 def _base_of(bases: tuple[type, ...], body: ClassBody) -> WorkflowMeta:

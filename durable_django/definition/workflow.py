@@ -36,8 +36,9 @@ class RunContext(MutableMapping[str, Any]):
         """Adds `by` to the number under `key`, which is 0 when missing."""
 
     @abstractmethod
-    def update_key(self, key: str, function: Callable[[Any], Any], default: Any = None) -> Any:
-        """Sets `key` to ``function(value)``, with `default` as the value when missing."""
+    def update_key(self, key: str, function: Callable[[Any], Any], default: Any = ...) -> Any:
+        """Sets `key` to ``function(its value)`` and returns that. A missing key is a KeyError,
+        unless `default` stands in for its value."""
 
 
 class Attempt(Protocol):

@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from . import fragments, values
+from ..exceptions import NotSerializable
+from . import values
 
 IMMUTABLE = frozenset({str, int, float, bool, type(None), Decimal})
 MISSING: Any = object()
@@ -31,7 +32,7 @@ def encode_changes(changes: tuple[Change, ...]) -> str:
     """The stored form: ``[["set","total",12.5],["increment","n",1]]``."""
     if not changes:
         return "[]"
-    quote = fragments.quote
+    quote = values.quote
     return "[" + ",".join(f'["{c.op}",{quote(c.key)},{c.text}]' for c in changes) + "]"
 
 
@@ -39,7 +40,7 @@ def decode_changes(text: str) -> tuple[Change, ...]:
     """The inverse of :func:`encode_changes`."""
     if text in ("", "[]"):
         return ()
-    rows = [fragments.split_array(row) for row in fragments.split_array(text)]
+    rows = [values.split_array(row) for row in values.split_array(text)]
     return tuple(Change(values.decode(op), values.decode(key), value) for op, key, value in rows)
 
 
@@ -74,6 +75,16 @@ def _incremented(key: str, before: Any, by: Any) -> Any:
         if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
             raise TypeError(f'context["{key}"]: cannot increment {before!r} by {by!r}')
     return before + by
+
+
+def _judged_key(key: Any) -> str:
+    """The key as it will be stored: a plain, printable ``str``. NotSerializable otherwise."""
+    if type(key) is str and key.isidentifier():
+        return key
+    if not isinstance(key, str):
+        raise NotSerializable("context key", f"{key!r} is a {type(key).__name__}, not a str")
+    stored: str = values.decode(values.encode(key, "context key"))
+    return stored
 
 
 class _Appends(list[str]):
@@ -122,10 +133,10 @@ class Context(MutableMapping[str, Any]):
         return value
 
     def __setitem__(self, key: str, value: Any) -> None:
-        values.encode(key, "context key")
+        key = _judged_key(key)
         values.encode(value, f'context["{key}"]', limit=self._limit)
-        self._live[str(key)] = value
-        self._ops[str(key)] = _SET
+        self._live[key] = value
+        self._ops[key] = _SET
 
     def __delitem__(self, key: str) -> None:
         if key not in self:
@@ -158,11 +169,11 @@ class Context(MutableMapping[str, Any]):
     def append(self, key: str, value: Any) -> None:
         """Appends ``value`` to the list under ``key`` (from an empty one). TypeError if it holds
         something else. Members of a parallel block may append to the same key."""
+        key = _judged_key(key)
         text = values.encode(value, f'context["{key}"]', limit=self._limit)
         current = self[key] if key in self else []
         if not isinstance(current, list):
             raise TypeError(f'context["{key}"] is a {type(current).__name__}: cannot append to it')
-        values.encode(key, "context key")
         op = self._ops.get(key)
         if isinstance(op, _Appends):
             op.append(text)
@@ -176,8 +187,8 @@ class Context(MutableMapping[str, Any]):
     def increment(self, key: str, by: Any = 1) -> Any:
         """Adds ``by`` (int, float or Decimal) to the number under ``key`` (from 0) and returns the
         sum. TypeError if it holds something else."""
+        key = _judged_key(key)
         values.encode(by, f'context["{key}"]')
-        values.encode(key, "context key")
         result = _incremented(key, self[key] if key in self else 0, by)
         values.encode(result, f'context["{key}"]', limit=self._limit)
         op = self._ops.get(key)

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from . import fragments, values
+from . import values
 from .context import Change, apply_changes
 
 INLINE_OUTPUT_BYTES = 2_048
@@ -73,18 +73,18 @@ def to_snapshot(state: RunState, seq_of: Mapping[str, int] | None = None) -> str
         large = len(text) > INLINE_OUTPUT_BYTES and name in known
         outputs[name] = str(known[name]) if large else f"[{text}]"
     return (
-        f'{{"next":{fragments.quote(state.next_path)},"seq":{state.seq},"attempt":{state.attempt},'
-        f'"context":{fragments.join_object(state.context)},"outputs":{fragments.join_object(outputs)},'
-        f'"last":{fragments.quote(state.last)}}}'
+        f'{{"next":{values.quote(state.next_path)},"seq":{state.seq},"attempt":{state.attempt},'
+        f'"context":{values.join_object(state.context)},"outputs":{values.join_object(outputs)},'
+        f'"last":{values.quote(state.last)}}}'
     )
 
 
 def from_snapshot(text: str) -> RunState:
     """The inverse of :func:`to_snapshot`."""
-    parts = fragments.split_object(text)
+    parts = values.split_object(text)
     outputs: dict[str, str] = {}
     references: dict[str, int] = {}
-    for name, entry in fragments.split_object(parts["outputs"]).items():
+    for name, entry in values.split_object(parts["outputs"]).items():
         if entry.startswith("["):
             outputs[name] = entry[1:-1]
         else:
@@ -93,7 +93,7 @@ def from_snapshot(text: str) -> RunState:
         next_path=values.decode(parts["next"]),
         seq=int(parts["seq"]),
         attempt=int(parts["attempt"]),
-        context=fragments.split_object(parts["context"]),
+        context=values.split_object(parts["context"]),
         outputs=outputs,
         references=references,
         last=values.decode(parts["last"]),

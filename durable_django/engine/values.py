@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Any, Final
 
 from ..exceptions import NotSerializable, PayloadTooLarge
@@ -113,3 +114,79 @@ def visible(text: object, limit: int | None = None) -> str:
 def _escaped(found: re.Match[str]) -> str:
     code = ord(found[0])
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+
+
+# Texts within texts: rows hold objects of encoded values, which are taken apart and put together
+# without decoding what nobody looks at.
+
+
+def quote(text: str) -> str:
+    """``text``, which has passed the gate, as a JSON string.
+
+    >>> quote('a "b"')
+    '"a \\\\"b\\\\""'
+    """
+    return _dumps(text)
+
+
+def join_object(parts: Mapping[str, str]) -> str:
+    """The JSON object of encoded values by key.
+
+    >>> join_object({"a": "[1]", "b": "2"})
+    '{"a":[1],"b":2}'
+    """
+    return "{" + ",".join([f"{_dumps(key)}:{text}" for key, text in parts.items()]) + "}"
+
+
+def split_object(text: str) -> dict[str, str]:
+    """The inverse of :func:`join_object`. ValueError where ``text`` is no compact JSON object.
+
+    >>> split_object('{"a":[1],"b":2}')
+    {'a': '[1]', 'b': '2'}
+    """
+    parts: dict[str, str] = {}
+    start, last = _between(text, "{}")
+    scan = _plain_decoder.raw_decode
+    while start < last:
+        key, end = scan(text, start)
+        _expect(text, end, ":")
+        _, after = scan(text, end + 1)
+        parts[key] = text[end + 1 : after]
+        start = _next(text, after, last)
+    return parts
+
+
+def split_array(text: str) -> list[str]:
+    """The encoded values in a JSON array. ValueError where ``text`` is no compact JSON array.
+
+    >>> split_array('[1,"two",[3]]')
+    ['1', '"two"', '[3]']
+    """
+    parts: list[str] = []
+    start, last = _between(text, "[]")
+    scan = _plain_decoder.raw_decode
+    while start < last:
+        _, after = scan(text, start)
+        parts.append(text[start:after])
+        start = _next(text, after, last)
+    return parts
+
+
+def _between(text: str, brackets: str) -> tuple[int, int]:
+    if len(text) < 2 or text[0] != brackets[0] or text[-1] != brackets[1]:
+        raise ValueError(f"not a compact JSON text in {brackets}: {visible(text, 80)}")
+    return 1, len(text) - 1
+
+
+def _next(text: str, after: int, last: int) -> int:
+    if after != last:
+        _expect(text, after, ",")
+        after += 1
+        if after == last:
+            raise ValueError(f"a value is missing at {after}: {visible(text, 80)}")
+    return after
+
+
+def _expect(text: str, index: int, character: str) -> None:
+    if text[index : index + 1] != character:
+        raise ValueError(f"{character!r} expected at {index}: {visible(text, 80)}")

@@ -5,6 +5,7 @@ and those of suspect runs.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from uuid import UUID
 
 from django.db import Error as DatabaseError
@@ -22,6 +23,8 @@ from .conclusion import Conclusion, conclude, note_running
 logger = logging.getLogger("durable_django.worker")
 
 ATOMIC_REPEATS_MAX = 10
+
+Around = Callable[[Attempt, Callable[[], Outcome]], Outcome]
 
 
 def verdict_of_recovery(attempt: Attempt) -> Outcome | None:
@@ -71,18 +74,20 @@ class _Undo(Exception):
         self.outcome = outcome
 
 
-def run_atomic(worker_id: UUID, attempt: Attempt) -> tuple[Conclusion | None, bool]:
+def run_atomic(
+    worker_id: UUID, attempt: Attempt, around: Around | None = None
+) -> tuple[Conclusion | None, bool]:
     """Runs an atomic step: its body, the fence and its checkpoint in one transaction.
 
     Returns (conclusion, written). Not written: the attempt failed and its conclusion goes with the
     next wave, or (None) it was given up or its lease lost. Deadlocks and serialization failures run
-    it again and count no attempt.
+    it again and count no attempt. ``around`` runs the body, for a test kit that injects faults.
     """
     for _ in range(ATOMIC_REPEATS_MAX):
         conclusion: Conclusion | None = None
         try:
             with worker_transaction(worker_id):
-                conclusion = _body_and_checkpoint(worker_id, attempt)
+                conclusion = _body_and_checkpoint(worker_id, attempt, around)
             return conclusion, True
         except _Undo as undo:
             outcome = undo.outcome
@@ -99,8 +104,13 @@ def run_atomic(worker_id: UUID, attempt: Attempt) -> tuple[Conclusion | None, bo
     return conclude(attempt, outcome), False
 
 
-def _body_and_checkpoint(worker_id: UUID, attempt: Attempt) -> Conclusion:
-    outcome = run_body(attempt, lets_out=is_repeatable)
+def _body_and_checkpoint(
+    worker_id: UUID, attempt: Attempt, around: Around | None
+) -> Conclusion:
+    def body() -> Outcome:
+        return run_body(attempt, lets_out=is_repeatable)
+
+    outcome = around(attempt, body) if around else body()
     if outcome.status != "completed":
         raise _Undo(outcome)
     if not (attempt.settled_here or attempt.settle()):

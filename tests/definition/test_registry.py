@@ -45,9 +45,9 @@ def test_all_are_listed_by_name_and_version():
 
 
 def test_an_unknown_name_is_told_with_what_was_meant_and_what_there_is():
-    made("process_order")
-    with pytest.raises(WorkflowNotFound, match='did you mean "process_order"') as caught:
-        registry.get("proces_order")
+    made("assemble_bicycle")
+    with pytest.raises(WorkflowNotFound, match='did you mean "assemble_bicycle"') as caught:
+        registry.get("asemble_bicycle")
     assert "registered: " in str(caught.value)
 
 

@@ -194,6 +194,15 @@ def test_the_names_python_writes_itself_pass_through():
     assert list(W.definition.nodes) == ["charge"]
 
 
+def test_a_class_made_by_calling_type_is_read_too():
+    variant = type("Variant", (Order,), {"charge": None})
+    assert list(variant.definition.nodes) == ["validate", "send"]
+    assert variant.definition.workflow is variant
+    assert variant.definition.name == "definition.Variant"
+    with told("Variant.charge hides the step of Order"):
+        type("Variant", (Order,), {"charge": 3})  # here
+
+
 def test_clean_input_gives_the_input_back():
     assert Order.clean_input({"n": 1}) == {"n": 1}
 

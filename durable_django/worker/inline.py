@@ -1,0 +1,157 @@
+"""The inline driver: serves ready runs one step at a time in the calling thread and transaction.
+
+For tests: the same claims, bodies, checkpoints and verdicts as the pool's, without its threads. It
+never waits and never closes a connection.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Callable
+from uuid import UUID
+
+from asgiref.sync import async_to_sync
+
+from ..conf import settings
+from ..engine.machine import Outcome
+from ..exceptions import DefinitionChanged, Suspension
+from ..models import Execution, ExecutionStatus
+from ..store import checkpoint, clock, leases, waking
+from ..store.claiming import claim, release
+from ..store.records import WRITTEN
+from . import notices
+from .apart import commit_start, run_atomic, verdict_of_recovery
+from .attempt import Attempt, run_body, run_body_async, timed_out
+from .conclusion import Conclusion, conclude, stop_before_attempt
+from .run import Run, definition_of
+
+BATCH = 64
+BodyRunner = Callable[[Attempt, Callable[[], Outcome]], Outcome]
+
+
+class SimulatedCrash(Suspension):
+    """The worker dies here, as far as the run can tell."""
+
+
+def run_plainly(attempt: Attempt, body: Callable[[], Outcome]) -> Outcome:
+    """Runs the body; a test kit puts faults around it instead."""
+    return body()
+
+
+class InlineDriver:
+    """Drives everything that is ready or due, in any queue. ``around`` runs each body."""
+
+    def __init__(self, around: BodyRunner = run_plainly) -> None:
+        self._around = around
+        self._worker_id: UUID | None = None
+
+    @property
+    def worker_id(self) -> UUID:
+        """The worker row in whose name runs are claimed; made when first needed."""
+        if self._worker_id is None:
+            self._worker_id = leases.register(
+                hostname=platform.node()[:255],
+                pid=os.getpid(),
+                pid_space="",
+                queues=[],
+                threads=0,
+                executor="inline",
+                package_version="",
+            )
+        return self._worker_id
+
+    def drain(self) -> int:
+        """Drives until nothing is ready or due; how many attempts were made."""
+        attempts = 0
+        while True:
+            waking.wake_due(self.worker_id)
+            leases.beat(self.worker_id)
+            claimed = claim(self.worker_id, self._queues(), BATCH)
+            if not claimed:
+                break
+            pending = {run.id: run.lease for run in claimed}
+            try:
+                for found in claimed:
+                    del pending[found.id]
+                    attempts += self._drive(Run(found, definition_of(found)))
+            except SimulatedCrash:
+                self._die()
+            finally:
+                release(self.worker_id, pending)
+        self.stop()
+        return attempts
+
+    def stop(self) -> None:
+        """Ends the worker row; the next drain makes another."""
+        if self._worker_id is not None:
+            leases.stop(self._worker_id)
+            self._worker_id = None
+
+    def _queues(self) -> list[str]:
+        rows = Execution.objects.using(settings.DATABASE).filter(status=ExecutionStatus.PENDING)
+        return list(rows.order_by("queue").values_list("queue", flat=True).distinct())
+
+    def _die(self) -> None:
+        """What the others do about a worker that is gone."""
+        dead, self._worker_id = self.worker_id, None
+        leases.declare_dead(dead, overdue_only=False)
+        leases.take_back(self.worker_id)
+
+    def _drive(self, run: Run) -> int:
+        """One run until it ends, parks or is lost; the attempts made."""
+        attempts = 0
+        while True:
+            try:
+                visit = run.next_visit()
+            except DefinitionChanged as error:
+                self._write(stop_before_attempt(run, error))
+                return attempts
+            attempts += 1
+            conclusion = self._attempt(Attempt(run, visit))
+            if conclusion is None or conclusion.transition is None:
+                return attempts
+            move = conclusion.checkpoint.move
+            if move is not None:
+                notices.execution_finished(run, move.status)
+                return attempts
+            self._go_on(run, conclusion)
+
+    def _go_on(self, run: Run, conclusion: Conclusion) -> None:
+        assert conclusion.transition is not None and conclusion.attempt is not None
+        run.state = conclusion.transition.state
+        run.seq_of[conclusion.attempt.step_name] = conclusion.attempt.visit.seq
+        run.suspect, run.started_row = False, None
+        if conclusion.checkpoint.snapshot:
+            run.snapshot_seq = conclusion.attempt.visit.seq
+
+    def _attempt(self, attempt: Attempt) -> Conclusion | None:
+        """Makes one attempt and records it; None if the lease was lost."""
+        verdict = verdict_of_recovery(attempt)
+        if verdict is not None:
+            return self._write(conclude(attempt, verdict))
+        if attempt.run.suspect or attempt.node.at_most_once:
+            if not commit_start(self.worker_id, attempt):
+                return None
+        if attempt.node.atomic:
+            conclusion, written = run_atomic(self.worker_id, attempt, self._around)
+            return conclusion if written or conclusion is None else self._write(conclusion)
+        outcome = self._around(attempt, lambda: self._body(attempt))
+        return self._write(conclude(attempt, self._in_time(attempt, outcome)))
+
+    def _body(self, attempt: Attempt) -> Outcome:
+        if attempt.node.is_async:
+            return async_to_sync(run_body_async)(attempt)
+        return run_body(attempt)
+
+    def _in_time(self, attempt: Attempt, outcome: Outcome) -> Outcome:
+        """A body that moved the clock past its own timeout has timed out."""
+        timeout = attempt.node.timeout
+        if timeout and (clock.now() - attempt.started_at).total_seconds() > timeout:
+            return timed_out(attempt)
+        return outcome
+
+    def _write(self, conclusion: Conclusion) -> Conclusion | None:
+        verdicts = checkpoint.write_wave(self.worker_id, [conclusion.checkpoint])
+        notices.step_finished(conclusion)
+        return conclusion if verdicts == [WRITTEN] else None
