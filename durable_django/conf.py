@@ -6,12 +6,13 @@ and wrong values are told by the system checks (``checks.py``), not here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from types import MappingProxyType
 from typing import Any
 
 from django.conf import settings as django_settings
+from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 
 DEFAULTS: dict[str, Any] = {
@@ -55,8 +56,7 @@ class Settings:
     def __getattr__(self, name: str) -> Any:
         if name not in DEFAULTS:
             raise AttributeError(f"DURABLE has no setting {name!r}")
-        given = getattr(django_settings, "DURABLE", None) or {}
-        value = given.get(name, DEFAULTS[name])
+        value = self.given().get(name, DEFAULTS[name])
         self.__dict__[name] = value
         return value
 
@@ -65,8 +65,12 @@ class Settings:
         self.__dict__.clear()
 
     def given(self) -> MappingProxyType[str, Any]:
-        """The dict as the project wrote it."""
-        return MappingProxyType(getattr(django_settings, "DURABLE", None) or {})
+        """The dict as the project wrote it. ImproperlyConfigured when it is no dict."""
+        given = getattr(django_settings, "DURABLE", {})
+        # Routers read settings while Django runs its own checks, which may be before ours.
+        if not isinstance(given, Mapping):
+            raise ImproperlyConfigured(f"DURABLE is a dict, not {type(given).__name__}")
+        return MappingProxyType(given)
 
 
 settings = Settings()

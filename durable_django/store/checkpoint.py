@@ -16,9 +16,7 @@ from .records import LOCKED, LOST, WRITTEN, Checkpoint
 from .transactions import has_row_locks, worker_transaction
 
 
-def write_wave(
-    worker_id: UUID, wave: Sequence[Checkpoint], uncertain: bool = False
-) -> list[str]:
+def write_wave(worker_id: UUID, wave: Sequence[Checkpoint], uncertain: bool = False) -> list[str]:
     """Writes the checkpoints of a wave in one transaction; a verdict for each, in order.
 
     ``uncertain`` says that the answer to an earlier commit of this wave was lost: what it wrote is
@@ -70,9 +68,7 @@ def _tell_locked_from_lost(wave: Sequence[Checkpoint], verdicts: list[str]) -> N
             verdicts[index] = LOCKED if still else LOST
 
 
-def _find_written(
-    worker_id: UUID | None, wave: Sequence[Checkpoint], verdicts: list[str]
-) -> None:
+def _find_written(worker_id: UUID | None, wave: Sequence[Checkpoint], verdicts: list[str]) -> None:
     """race: lost-answer. The commit went through though its answer did not: ask by key."""
     rows = StepRun.objects.using(settings.DATABASE).filter(
         execution__id__any=[c.execution_id for c in wave], worker_id=worker_id
@@ -136,9 +132,7 @@ def _take_over(worker_id: UUID | None, rows: Sequence[tuple[UUID, hot.StepRecord
     )
 
 
-def record_start(
-    worker_id: UUID, checkpoint: Checkpoint, recoveries: int | None = None
-) -> str:
+def record_start(worker_id: UUID, checkpoint: Checkpoint, recoveries: int | None = None) -> str:
     """Commits the start of an attempt as a ``running`` row before its body begins; the verdict.
 
     ``recoveries`` is the count of workers that died inside this attempt, kept on the run.
@@ -157,7 +151,5 @@ def fence(leases: dict[UUID, int]) -> set[UUID]:
     rows = Execution.objects.using(settings.DATABASE).filter(id__any=list(leases))
     now = rows.values_list("id", "lease", "status")
     return {
-        pk
-        for pk, lease, status in now
-        if status == ExecutionStatus.RUNNING and leases[pk] == lease
+        pk for pk, lease, status in now if status == ExecutionStatus.RUNNING and leases[pk] == lease
     }

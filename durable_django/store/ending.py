@@ -44,7 +44,9 @@ def fail_timed_out(worker_id: UUID | None, pk: UUID) -> bool:
         run = lock_execution(pk)
         if run.is_final or run.timeout_at is None or run.timeout_at > clock.now():
             return False
-        seconds = (run.timeout_at - max(run.created_at, run.scheduled_at or run.created_at)).total_seconds()
+        seconds = (
+            run.timeout_at - max(run.created_at, run.scheduled_at or run.created_at)
+        ).total_seconds()
         message = f"{run.workflow_name} did not end within its timeout of {seconds:g} seconds"
         error = {"type": "WorkflowTimeout", "message": message, "traceback": "", "node": None}
         end(run, ExecutionStatus.FAILED, error)
@@ -137,5 +139,3 @@ def reopen(run: Execution, timeout: float | None) -> Execution:
     )
     wakeup.notify(run.queue)
     return run
-
-

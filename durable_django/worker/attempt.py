@@ -56,6 +56,7 @@ class Attempt:
         self.settled = False
         self.settled_here = False
         self._settling = threading.Lock()
+        self._transition: tuple[Outcome, Transition] | None = None
         # How to stop the body; set by whoever runs it.
         self.interrupt: Callable[[], None] | None = None
 
@@ -107,7 +108,10 @@ class Attempt:
 
     def transition(self, outcome: Outcome) -> Transition:
         """What ``outcome`` does to the run."""
-        return machine.advance(self.run.definition, self.run.state, self.visit, outcome)
+        if self._transition is None or self._transition[0] is not outcome:
+            made = machine.advance(self.run.definition, self.run.state, self.visit, outcome)
+            self._transition = (outcome, made)
+        return self._transition[1]
 
 
 def run_body(attempt: Attempt, lets_out: Callable[[BaseException], bool] | None = None) -> Outcome:

@@ -63,7 +63,7 @@ class Listener:
             connection.execute(f"LISTEN {CHANNEL}")
             self._ready()  # what was committed before we listened
             while not self._stopping.is_set():
-                for notice in connection.notifies(timeout=1.0):
+                for notice in connection.notifies(timeout=0.25):
                     if notice.payload in self._queues:
                         self._ready()
                     if self._stopping.is_set():

@@ -238,7 +238,7 @@ class Pool:
             self.drop(run)
             self.unsure = True
             return None
-        return Attempt(run, run.next_visit())
+        return Attempt(run, run.visit)
 
     def _serve_apart(self, slot: Slot, attempt: Attempt) -> None:
         run = attempt.run

@@ -31,6 +31,7 @@ class Run:
         "started_row",
         "state",
         "suspect",
+        "visit",
     )
 
     def __init__(self, claimed: Claimed, definition: Definition) -> None:
@@ -41,6 +42,7 @@ class Run:
         self.input_text = claimed.input_text
         self.snapshot_seq = claimed.snapshot_seq
         self.suspect = claimed.suspect
+        self.visit: Visit
         self.fenced_at = self.queued_at = time.monotonic()
         # node name -> seq of the step run that holds its output, for references in snapshots
         self.seq_of: dict[str, int] = {}
@@ -61,8 +63,9 @@ class Run:
                 self.seq_of[machine.node_name(row.path)] = row.seq
 
     def next_visit(self) -> Visit:
-        """See :func:`machine.next_visit`."""
-        return machine.next_visit(self.definition, self.state)
+        """See :func:`machine.next_visit`; kept as ``visit``."""
+        self.visit = machine.next_visit(self.definition, self.state)
+        return self.visit
 
 
 def definition_of(claimed: Claimed) -> Definition:

@@ -1,0 +1,19 @@
+"""The loads: each is a function that takes the sizes and gives figures, one round of them."""
+
+from collections.abc import Callable, Iterator
+
+from ..figures import Figure
+from . import drain, idle, latency, memory, sleeping, slow, starting
+from .sizes import Sizes
+
+LOADS: dict[str, Callable[[Sizes], Iterator[Figure]]] = {
+    "drain": drain.measure,
+    "latency": latency.measure,
+    "start": starting.measure,
+    "sleeping": sleeping.measure,
+    "slow": slow.measure,
+    "idle": idle.measure,
+    "memory": memory.measure,
+}
+# Takes long and gives the same every time.
+ONCE = frozenset({"idle", "memory"})

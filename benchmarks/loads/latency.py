@@ -1,0 +1,79 @@
+"""Latency: from `start` to the end of a 3-step run, one at a time on a worker that has nothing else.
+
+Two clocks. The client's: from before `start` until a query sees the run finished, asking every
+0.2 ms. The rows': `finished_at - created_at`, without the insert before and the commit after.
+"""
+
+import time
+from collections.abc import Iterator
+from uuid import UUID
+
+from django.db import connection
+
+import durable_django as durable
+from durable_django.models import Execution
+
+from ..figures import Figure
+from ..workers import WorkerProcess, idle_worker
+from ..workflows import ThreeSteps
+from . import database
+from .sizes import Sizes
+
+ASK_SECONDS = 0.0002
+# Long enough for the worker to have gone back to sleep.
+PAUSE_SECONDS = 0.02
+RUN_SECONDS_MAX = 30
+WARM_UP = 10
+
+
+def measure(sizes: Sizes) -> Iterator[Figure]:
+    """Percentiles 50 and 95, by both clocks."""
+    database.empty()
+    with idle_worker() as running:
+        for _ in range(WARM_UP):
+            _run_once(running)
+        before, server = running.counts(), database.ServerCounters()
+        seen_ms = sorted(_run_once(running) for _ in range(sizes.latency))
+        commits, counts = server.commits(), running.counts().since(before)
+    database.check(sizes.latency + WARM_UP, 3)
+    rows = Execution.objects.order_by("id").values_list("created_at", "finished_at")[WARM_UP:]
+    rows_ms = sorted((end - begin).total_seconds() * 1000 for begin, end in rows if end)
+    for percent in (50, 95):
+        yield Figure(
+            name=f"latency, 3 steps, p{percent}",
+            value=percentile(seen_ms, percent),
+            unit="ms",
+            statements=counts.statements / sizes.latency,
+            commits=counts.commits / sizes.latency,
+            worker_cpu_ms=counts.cpu_seconds / sizes.latency * 1000,
+        )
+    for percent in (50, 95):
+        name = f"latency, 3 steps, p{percent}, by the rows' times"
+        yield Figure(name=name, value=percentile(rows_ms, percent), unit="ms")
+
+
+def percentile(ordered: list[float], percent: int) -> float:
+    """The value that ``percent`` of the ordered ones do not exceed."""
+    return ordered[max(0, -(-len(ordered) * percent // 100) - 1)]
+
+
+def _run_once(running: WorkerProcess) -> float:
+    time.sleep(PAUSE_SECONDS)
+    begin = time.perf_counter()
+    execution = durable.start(ThreeSteps, {"n": 1})
+    while not _is_finished(execution.pk):
+        if time.perf_counter() - begin > RUN_SECONDS_MAX:
+            running.check()
+            raise RuntimeError(f"run {execution.pk} did not end in {RUN_SECONDS_MAX} seconds")
+        time.sleep(ASK_SECONDS)
+    return (time.perf_counter() - begin) * 1000
+
+
+def _is_finished(pk: UUID) -> bool:
+    with connection.cursor() as cursor:
+        param = pk if connection.features.has_native_uuid_field else pk.hex
+        cursor.execute(
+            f'SELECT finished_at IS NOT NULL FROM "{Execution._meta.db_table}" WHERE id = %s',
+            [param],
+        )
+        return bool(cursor.fetchone()[0])

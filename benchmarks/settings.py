@@ -1,0 +1,27 @@
+"""Settings of the benchmarks: the least a project needs, on the database of DATABASE_URL.
+
+What is measured is what a project gets that changes nothing: no DURABLE setting, no connection
+option (but those in the URL), and for SQLite what the system check recommends.
+"""
+
+import environ
+
+DATABASES = {"default": environ.Env().db_url("DATABASE_URL")}
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    DATABASES["default"]["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL",
+    }
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+INSTALLED_APPS = [
+    "django.contrib.contenttypes",
+    "django.contrib.auth",
+    "durable_django",
+    "benchmarks",
+]
+
+SECRET_KEY = "only for benchmarks"
+USE_TZ = True
+DEBUG = False  # Django would keep every statement in memory.

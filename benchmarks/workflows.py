@@ -1,0 +1,78 @@
+"""What is run: steps that do next to nothing, so that what is measured is the engine."""
+
+import time
+
+from durable_django import Workflow, step
+
+SLEEP_SECONDS = 0.01
+SLOW_SECONDS = 1.0
+
+
+class OneStep(Workflow):
+    """One trivial step."""
+
+    @step
+    def first(self) -> dict[str, int]:
+        return {"n": 1}
+
+
+class ThreeSteps(OneStep):
+    """Three trivial steps."""
+
+    @step
+    def second(self) -> dict[str, int]:
+        return {"n": 2}
+
+    @step
+    def third(self) -> dict[str, int]:
+        return {"n": 3}
+
+
+class FiveSteps(ThreeSteps):
+    """Five trivial steps."""
+
+    @step
+    def fourth(self) -> dict[str, int]:
+        return {"n": 4}
+
+    @step
+    def fifth(self) -> dict[str, int]:
+        return {"n": 5}
+
+
+class Sleeping(Workflow):
+    """Five steps that each wait 10 ms for something, as steps that call a service do."""
+
+    @step
+    def first(self) -> dict[str, int]:
+        time.sleep(SLEEP_SECONDS)
+        return {"n": 1}
+
+    @step
+    def second(self) -> dict[str, int]:
+        time.sleep(SLEEP_SECONDS)
+        return {"n": 2}
+
+    @step
+    def third(self) -> dict[str, int]:
+        time.sleep(SLEEP_SECONDS)
+        return {"n": 3}
+
+    @step
+    def fourth(self) -> dict[str, int]:
+        time.sleep(SLEEP_SECONDS)
+        return {"n": 4}
+
+    @step
+    def fifth(self) -> dict[str, int]:
+        time.sleep(SLEEP_SECONDS)
+        return {"n": 5}
+
+
+class Slow(Workflow):
+    """One step that takes a second."""
+
+    @step
+    def only(self) -> dict[str, int]:
+        time.sleep(SLOW_SECONDS)
+        return {"n": 1}

@@ -1,1 +1,0 @@
-"""System checks (registered in the next lines of work)."""

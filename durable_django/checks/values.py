@@ -1,0 +1,270 @@
+"""Checks of the dict ``DURABLE``: its keys, and the type and range of each value.
+
+Reads the dict as the project wrote it, for ``conf.settings`` trusts it. One reader for each
+setting, which returns the value or raises TypeError or ValueError; touches no database.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings as django_settings
+from django.core.checks import CheckMessage, Error, Warning
+
+from ..conf import DEFAULTS
+from ..definition.durations import to_seconds
+from ..definition.options import read_integer, read_queue, read_text
+from ..definition.spelling import did_you_mean
+
+EXECUTORS = ("threads",)
+
+QUEUE_OPTIONS: tuple[str, ...] = ()
+"""What may stand in ``QUEUES["name"]``: each comes with its feature."""
+
+NO_EFFECT_YET = ("RETENTION", "BASE_URL", "CALLBACK_MAX_AGE")
+"""Settings that are accepted and judged, but read by nothing. Each goes when its feature comes."""
+
+# A worker waits that long at most between two looks, and its runs for another one when it dies.
+INTERVAL_SECONDS_MAX = 86_400
+# More than the databases take as one value.
+BYTES_MAX = 2**30 - 1
+HEARTBEATS_IN_LEASE = 3
+
+
+def check_settings(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """E001 to E006 and W001: what ``DURABLE`` and ``USE_TZ`` say."""
+    messages = [*_check_time_zone()]
+    given = _given()
+    if given is None:
+        kind = type(django_settings.DURABLE).__name__
+        return [
+            *messages,
+            Error(
+                f"DURABLE is a dict, not {kind}.",
+                hint='Like DURABLE = {"THREADS": 8}; leave it out for the defaults.',
+                id="durable_django.E001",
+            ),
+        ]
+    for key in given:
+        messages += _check_key(key) if key not in DEFAULTS else _check_value(key, given[key])
+    return [*messages, *_check_lease()]
+
+
+def valid(name: str) -> Any:
+    """The value of a setting that passes its check, its default if it is not given; None if it is
+    wrong, which is told elsewhere.
+    """
+    given = _given()
+    if given is None:
+        return None
+    value = given.get(name, DEFAULTS[name])
+    try:
+        READERS[name](value, name)
+    except (TypeError, ValueError):
+        return None
+    return value
+
+
+def _given() -> Mapping[Any, Any] | None:
+    given = getattr(django_settings, "DURABLE", {})
+    return given if isinstance(given, Mapping) else None
+
+
+def _check_key(key: object) -> Iterator[CheckMessage]:
+    near = did_you_mean(str(key).upper(), DEFAULTS)
+    yield Error(
+        f"DURABLE has no setting {key!r:.80}{near or '.'}",
+        hint=f"The settings are {', '.join(DEFAULTS)}.",
+        id="durable_django.E002",
+    )
+
+
+def _check_value(name: str, value: object) -> Iterator[CheckMessage]:
+    if name == "QUEUES":
+        yield from _check_queues(value)
+        return
+    try:
+        READERS[name](value, f'DURABLE["{name}"]')
+    except (TypeError, ValueError) as error:
+        yield Error(f"{error}.", hint=HINTS[name], id="durable_django.E003")
+    else:
+        if name in NO_EFFECT_YET and value != DEFAULTS[name]:
+            yield Warning(
+                f'DURABLE["{name}"] has no effect yet.',
+                hint="What it sets comes with a later version; leave it out until then.",
+                id="durable_django.W001",
+            )
+
+
+def _check_queues(value: object) -> Iterator[CheckMessage]:
+    for message in queue_mistakes(value):
+        yield Error(f"{message}.", hint=HINTS["QUEUES"], id="durable_django.E004")
+
+
+def _check_lease() -> Iterator[CheckMessage]:
+    lease, heartbeat = valid("LEASE_SECONDS"), valid("HEARTBEAT_SECONDS")
+    if lease is None or heartbeat is None or lease >= HEARTBEATS_IN_LEASE * heartbeat:
+        return
+    yield Error(
+        f"A lease of {lease} seconds is shorter than three heartbeats of {heartbeat} seconds: a "
+        "worker that is late once would be declared dead, and what it runs be run again.",
+        hint=f"Raise LEASE_SECONDS to {HEARTBEATS_IN_LEASE * heartbeat} or more, or lower "
+        "HEARTBEAT_SECONDS.",
+        id="durable_django.E005",
+    )
+
+
+def _check_time_zone() -> Iterator[CheckMessage]:
+    if django_settings.USE_TZ:
+        return
+    yield Error(
+        "durable_django stores aware datetimes, which Django's databases do not take while USE_TZ "
+        "is False.",
+        hint="Set USE_TZ = True.",
+        id="durable_django.E006",
+    )
+
+
+def queue_mistakes(value: object) -> Iterator[str]:
+    """What is wrong with the value of ``QUEUES``, one sentence each, without a full stop."""
+    if not isinstance(value, Mapping):
+        yield f'DURABLE["QUEUES"] is a dict of names to options, not {value!r:.80}'
+        return
+    for name, options in value.items():
+        try:
+            read_queue(name, 'A name in DURABLE["QUEUES"]')
+        except (TypeError, ValueError) as error:
+            yield str(error)
+            continue
+        where = f'DURABLE["QUEUES"]["{name}"]'
+        if "," in name:
+            yield f"{where}: a name with a comma cannot be given to durable_worker --queues"
+        if not isinstance(options, Mapping):
+            yield f"{where} is a dict of options, not {options!r:.80}"
+            continue
+        for option in options:
+            if option not in QUEUE_OPTIONS:
+                near = did_you_mean(str(option), QUEUE_OPTIONS)
+                yield f"{where} has an unknown option {option!r:.80}{near.rstrip('?')}"
+
+
+# Readers: each takes a value and what to call it, returns it, or raises TypeError or ValueError.
+
+
+def _read_executor(value: object, what: str) -> object:
+    if value not in EXECUTORS:
+        known = ", ".join(f'"{name}"' for name in EXECUTORS)
+        raise ValueError(f"{what} can only be {known}, not {value!r:.80}")
+    return value
+
+
+def _read_queues(value: object, what: str) -> object:
+    for mistake in queue_mistakes(value):
+        raise ValueError(mistake)
+    return value
+
+
+def _read_interval(value: object, what: str) -> object:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{what} is a number of seconds, not {value!r:.80}")
+    # Written so that NaN fails, too.
+    if not 0 < value <= INTERVAL_SECONDS_MAX:
+        raise ValueError(
+            f"{what} is more than 0 and at most {INTERVAL_SECONDS_MAX} seconds (a day), not "
+            f"{value!r:.40}"
+        )
+    return value
+
+
+def _read_level(value: object, what: str) -> object:
+    levels = logging.getLevelNamesMapping()
+    if not isinstance(value, str):
+        raise TypeError(f'{what} is the name of a level, like "INFO", not {value!r:.80}')
+    if value not in levels:
+        raise ValueError(f"{what} is no level of logging: {value!r:.80}" + _meant(value, levels))
+    return value
+
+
+def _meant(value: str, levels: Mapping[str, int]) -> str:
+    return did_you_mean(value.strip().upper(), levels).rstrip("?")
+
+
+def _read_sensitive(value: object, what: str) -> object:
+    if not isinstance(value, (list, tuple)):
+        raise TypeError(f"{what} is a list of keys, not {value!r:.80}")
+    for key in value:
+        if not isinstance(key, str) or not key:
+            raise TypeError(f"{what} holds non-empty strings, not {key!r:.80}")
+    return value
+
+
+def _read_base_url(value: object, what: str) -> object:
+    if value is None:
+        return value
+    if not isinstance(value, str):
+        raise TypeError(f"{what} is a URL or None, not {value!r:.80}")
+    try:
+        parts = urlsplit(value)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        raise ValueError(f"{what} is no URL: {error}") from None
+    if parts.scheme not in ("http", "https") or not host:
+        raise ValueError(f"{what} begins with http:// or https:// and a host, not {value!r:.80}")
+    if parts.query or parts.fragment or value != value.strip():
+        raise ValueError(f"{what} ends with the host or a path, not {value!r:.80}")
+    return value
+
+
+def _read_age(value: object, what: str) -> object:
+    if to_seconds(value, what) == 0:
+        raise ValueError(f"{what} is more than 0")
+    return value
+
+
+READERS: dict[str, Callable[[object, str], Any]] = {
+    "DATABASE": lambda value, what: read_text(value, what, 1_000),
+    "EXECUTOR": _read_executor,
+    "QUEUES": _read_queues,
+    "THREADS": lambda value, what: read_integer(value, what, 1, 10_000),
+    "LEASE_SECONDS": _read_interval,
+    "HEARTBEAT_SECONDS": _read_interval,
+    "POLL_SECONDS": _read_interval,
+    "MAX_PAYLOAD_BYTES": lambda value, what: read_integer(value, what, 1_024, BYTES_MAX),
+    "MAX_RECOVERIES": lambda value, what: read_integer(value, what, 0, 10_000),
+    "LOG_LEVEL": _read_level,
+    "LOG_MAX_BYTES": lambda value, what: read_integer(value, what, 0, BYTES_MAX),
+    "RETENTION": lambda value, what: None if value is None else _read_age(value, what),
+    "SENSITIVE": _read_sensitive,
+    "BASE_URL": _read_base_url,
+    "CALLBACK_MAX_AGE": _read_age,
+}
+
+
+def _seconds_hint(name: str) -> str:
+    return f'Like "{name}": {DEFAULTS[name]}, the default; of a timedelta, its total_seconds().'
+
+
+HINTS = {
+    "DATABASE": 'An alias in DATABASES, like "default".',
+    "EXECUTOR": f"This version has {', '.join(EXECUTORS)} only; leave it out.",
+    "QUEUES": (
+        'Like "QUEUES": {"high": {}, "default": {}}. '
+        + (f"Options are {', '.join(QUEUE_OPTIONS)}." if QUEUE_OPTIONS else "No option exists yet.")
+    ),
+    "THREADS": 'How many steps one worker process runs at the same time, like "THREADS": 8.',
+    "LEASE_SECONDS": _seconds_hint("LEASE_SECONDS"),
+    "HEARTBEAT_SECONDS": _seconds_hint("HEARTBEAT_SECONDS"),
+    "POLL_SECONDS": _seconds_hint("POLL_SECONDS"),
+    "MAX_PAYLOAD_BYTES": "The size of the largest value, in bytes: 1_048_576 is a mebibyte.",
+    "MAX_RECOVERIES": "How often a run may lose its worker in one node, like 5; 0: not once.",
+    "LOG_LEVEL": "One of DEBUG, INFO, WARNING, ERROR, CRITICAL, in capitals.",
+    "LOG_MAX_BYTES": "What is kept of one step's logs, in bytes, like 65_536; 0 keeps nothing.",
+    "RETENTION": f"Like {timedelta(days=30)!r}, or None to keep everything.",
+    "SENSITIVE": 'Like "SENSITIVE": ["card_number"].',
+    "BASE_URL": 'Where this project is reached from outside, like "https://shop.example".',
+    "CALLBACK_MAX_AGE": f"Like {timedelta(days=30)!r}, or a number of seconds.",
+}
