@@ -1,4 +1,4 @@
-"""What the engine costs, measured: drains, latencies, starts, idling, memory. `python -m benchmarks`.
+"""What the engine costs: drains, latency, starts, idling, memory. ``python -m benchmarks``.
 
 Not part of the package. Every figure is taken with real `manage.py durable_worker` processes.
 """

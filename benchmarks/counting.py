@@ -1,8 +1,9 @@
 """Counts what a worker process asks of its database, in the worker, readable from outside.
 
 Each process writes its counters into a file of its own, mapped into memory: a statement costs a
-microsecond more and nothing is sent anywhere. Counted is what goes through Django's connections:
-statements without BEGIN and COMMIT, and the transactions that were committed.
+microsecond more and nothing is sent anywhere. Counted are statements, BEGIN and COMMIT left out
+(an ``executemany`` is one, as it is one call to the database's library), and the transactions
+that were committed and may have written: those begun with BEGIN, and single writing statements.
 """
 
 import mmap
@@ -11,7 +12,7 @@ import re
 import struct
 import threading
 import time
-from collections.abc import Callable, Sized
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,7 +34,11 @@ class Counts(NamedTuple):
 
     def since(self, before: "Counts") -> "Counts":
         """What was done after ``before`` was read."""
-        return Counts(*(now - then for now, then in zip(self, before, strict=True)))
+        return Counts(
+            self.statements - before.statements,
+            self.commits - before.commits,
+            self.cpu_seconds - before.cpu_seconds,
+        )
 
 
 def install_if_asked() -> None:
@@ -59,33 +64,58 @@ def read(directory: Path) -> Counts:
 
 
 class _Counter:
+    """On PostgreSQL it counts in the driver, which COPY passes too; else in Django's cursor."""
+
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._mutex = threading.Lock()
         self._statements = self._commits = self._first_ns = 0
         self._memory: mmap.mmap | None = None
+        self._in_driver = False
 
     def watch(self, connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
         """Called for each connection that is opened; one Django connection may reconnect."""
-        if self._count in connection.execute_wrappers:
-            return
-        connection.execute_wrappers.append(self._count)
-        commit = connection.commit
+        if connection.vendor == "postgresql":
+            if not self._in_driver:
+                self._in_driver = True
+                self._count_in_psycopg()
+        elif self._count not in connection.execute_wrappers:
+            connection.execute_wrappers.append(self._count)
+            connection.commit = self._committing(connection.commit)  # type: ignore[method-assign]
 
-        def commit_counted() -> None:
-            commit()
+    def _count_in_psycopg(self) -> None:
+        import psycopg
+
+        cursor: Any = psycopg.Cursor
+        for name in ("execute", "executemany", "copy"):
+            setattr(cursor, name, self._counting(getattr(cursor, name)))
+        client: Any = psycopg.Connection
+        client.commit = self._committing(client.commit)
+
+    def _counting(self, method: Callable[..., Any]) -> Callable[..., Any]:
+        def counted(cursor: Any, query: Any, *args: Any, **options: Any) -> Any:
+            result = method(cursor, query, *args, **options)
+            autocommit = cursor.connection.autocommit
+            self._add(1, int(autocommit and WRITES.match(str(query)) is not None))
+            return result
+
+        return counted
+
+    def _committing(self, commit: Callable[..., None]) -> Callable[..., None]:
+        def counted(*args: Any) -> None:
+            commit(*args)
             self._add(0, 1)
 
-        connection.commit = commit_counted  # type: ignore[method-assign]
+        return counted
 
     def _count(
         self, execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: Any
     ) -> Any:
+        """An ``execute_wrapper`` of Django."""
         result = execute(sql, params, many, context)
         if not str(sql).startswith("BEGIN"):
             autocommit = not context["connection"].in_atomic_block
-            statements = len(params) if many and isinstance(params, Sized) else 1
-            self._add(statements, int(autocommit and WRITES.match(str(sql)) is not None))
+            self._add(1, int(autocommit and WRITES.match(str(sql)) is not None))
         return result
 
     def _add(self, statements: int, commits: int) -> None:

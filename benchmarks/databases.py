@@ -25,9 +25,9 @@ def fresh_database(kind: str) -> Iterator[str]:
             yield url
         return
     given = os.environ.get("DATABASE_URL", "")
-    with nullcontext(given) if is_postgresql(given) else server() as server_url:
-        with _postgresql(server_url) as url:
-            yield url
+    running = nullcontext(given) if is_postgresql(given) else server()
+    with running as server_url, _postgresql(server_url) as url:
+        yield url
 
 
 def is_postgresql(url: str) -> bool:

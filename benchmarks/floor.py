@@ -10,6 +10,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -62,9 +63,7 @@ def _postgresql(seconds: float) -> float:
         for _ in range(CONNECTIONS)
     ]
     try:
-        return _race(
-            seconds, [lambda row, client=client: client.execute(sql, row) for client in clients]
-        )
+        return _race(seconds, [partial(client.execute, sql) for client in clients])
     finally:
         for client in clients:
             client.close()

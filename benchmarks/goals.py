@@ -11,6 +11,7 @@ GOALS: dict[str, tuple[str, str]] = {
     "start, one client": ("1,700", ""),
     "start_many": ("20,000", ""),
     "steps of 10 ms": ("720", "720"),
+    "longest standstill": ("as alone", "as alone"),
     "idle, statements": ("3", ""),
     "idle, CPU of the worker": ("under 1", "under 1"),
     "memory after": ("no growth", "no growth"),

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from .databases import KINDS
-from .loads.sizes import FULL, QUICK, Sizes
+from .sizes import FULL, QUICK, Sizes
 
 LOAD_NAMES = ("drain", "latency", "start", "sleeping", "slow", "idle", "memory")
 

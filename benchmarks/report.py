@@ -11,7 +11,7 @@ HEAD = (
     "of floor",
     "statements",
     "commits",
-    "worker CPU ms",
+    "client CPU ms",
     "server CPU ms",
     "wall s",
     "must reach (aim)",

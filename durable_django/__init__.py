@@ -48,7 +48,7 @@ from .exceptions import (
     WorkflowNotFound,
     WorkflowTimeout,
 )
-from .version import VERSION as __version__
+from .version import VERSION as __version__  # noqa: N811
 
 __all__ = [
     "UNSET",

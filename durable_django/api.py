@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
@@ -20,8 +20,15 @@ from .conf import settings
 from .definition import options as option_readers
 from .definition import registry
 from .definition.durations import Duration, to_seconds
+from .definition.spelling import did_you_mean
 from .engine import values
-from .exceptions import ExecutionFailed, ExecutionNotFound, InvalidState, QueueNotFound
+from .exceptions import (
+    ExecutionFailed,
+    ExecutionNotFound,
+    InvalidState,
+    QueueNotFound,
+    WorkflowNotFound,
+)
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -30,8 +37,8 @@ if TYPE_CHECKING:
     from .models import Execution
     from .store.starting import StartOptions
 
-    WorkflowLike = type[Workflow] | str
-    ExecutionLike = UUID | str | Execution
+    WorkflowLike: TypeAlias = type[Workflow] | str
+    ExecutionLike: TypeAlias = UUID | str | Execution
 
 
 class _Unset:
@@ -73,9 +80,7 @@ def start(
     from .store import starting
 
     cls = registry.resolve(workflow)
-    options = _options(
-        cls, queue, priority, timeout, scheduled_at, idempotency_key, tags
-    )
+    options = _options(cls, queue, priority, timeout, scheduled_at, idempotency_key, tags)
     execution = starting.insert(options, _input_text(cls, input, "input"))
     _tell_started(cls, [execution.pk])
     return execution
@@ -111,7 +116,7 @@ def start_many(
 
 
 def get_execution(id: ExecutionLike, *, include_steps: bool = False) -> Execution:
-    """The execution, with its step runs read along when asked. ExecutionNotFound if there is none."""
+    """The execution, with its step runs read along when asked. ExecutionNotFound if none."""
     from .models import Execution
 
     rows = Execution.objects.using(settings.DATABASE)
@@ -191,7 +196,7 @@ def retry(id: ExecutionLike) -> Execution:
     run = get_execution(pk)
     try:
         timeout = registry.get(run.workflow_name, run.version).definition.options.timeout
-    except LookupError:
+    except WorkflowNotFound:
         timeout = None
     return ending.retry(pk, timeout)
 
@@ -274,7 +279,7 @@ def _options(
     return StartOptions(
         workflow_name=definition.name,
         version=definition.version,
-        queue=_known_queue(meta.queue if queue is UNSET else str(queue)),
+        queue=known_queue(meta.queue if queue is UNSET else str(queue)),
         priority=meta.priority
         if priority is UNSET
         else readers.read_priority(priority, "priority"),
@@ -285,12 +290,14 @@ def _options(
     )
 
 
-def _known_queue(queue: str) -> str:
-    """Where ``QUEUES`` names queues, only those and "default" exist."""
+def known_queue(queue: str) -> str:
+    """The queue, if it exists: where ``QUEUES`` names queues, only those and "default" do.
+    QueueNotFound otherwise."""
     known = settings.QUEUES
     if known and queue != "default" and queue not in known:
         names = ", ".join(sorted({*known, "default"}))
-        raise QueueNotFound(f"no queue is called {queue!r} (DURABLE['QUEUES'] has {names})")
+        meant = did_you_mean(queue, known)
+        raise QueueNotFound(f"no queue is called {queue!r}{meant} (DURABLE['QUEUES'] has {names})")
     return queue
 
 

@@ -1,7 +1,7 @@
 """The settings: one dict, ``DURABLE = {...}``, every key optional.
 
 Read lazily, so that ``override_settings`` works and importing the app reads nothing. Unknown keys
-and wrong values are told by the system checks (``checks.py``), not here.
+and wrong values are told by the system checks (``checks``), not here.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """The router that keeps all of durable_django's tables in ``DURABLE["DATABASE"]``.
 
-Needed only where that is not "default": ``DATABASE_ROUTERS = ["durable_django.routers.DurableRouter"]``.
+Needed only where that is not "default":
+``DATABASE_ROUTERS = ["durable_django.routers.DurableRouter"]``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The test kit: runs workflows in the test's own thread and transaction, moves time, injects faults.
+"""The test kit: runs workflows in the test's own thread and transaction, moves time, fails at will.
 
 >>> from durable_django.testing import advance, drain, fail_once, run
 >>> def test_an_order_is_charged(db):
@@ -122,7 +122,19 @@ def _attempt_alone(
     clock.observe(now)  # so that nothing asks the database for the time
     text = values.encode({} if input is None else input, "input")
     claimed = Claimed(
-        uuid4(), 1, definition.name, definition.version, "default", text, "", 0, False, 0, 0, None, now
+        uuid4(),
+        1,
+        definition.name,
+        definition.version,
+        "default",
+        text,
+        "",
+        0,
+        False,
+        0,
+        0,
+        None,
+        now,
     )
     made = Run(claimed, definition)
     made.state = made.state._replace(
@@ -242,7 +254,9 @@ def assert_context(execution: Execution, **expected: Any) -> None:
     found = api.get_execution(execution.pk).context
     for key, value in expected.items():
         assert key in found, f"{execution} has no context[{key!r}], only {sorted(found)}"
-        assert found[key] == value, f"{execution}: context[{key!r}] is {found[key]!r}, not {value!r}"
+        assert found[key] == value, (
+            f"{execution}: context[{key!r}] is {found[key]!r}, not {value!r}"
+        )
 
 
 def _name(node: Step | str) -> str:

@@ -16,6 +16,9 @@ settings.register_profile(
 )
 settings.load_profile("durable")
 
+# The fixture `durable`: the test kit, as a project that uses us gets it.
+pytest_plugins = ["durable_django.testing"]
+
 
 @pytest.fixture
 def child_environment(transactional_db: None) -> dict[str, str]:

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator
 
 from ..figures import Figure
+from ..sizes import Sizes
 from . import drain, idle, latency, memory, sleeping, slow, starting
-from .sizes import Sizes
 
 LOADS: dict[str, Callable[[Sizes], Iterator[Figure]]] = {
     "drain": drain.measure,

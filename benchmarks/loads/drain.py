@@ -7,10 +7,11 @@ import durable_django as durable
 from durable_django import Workflow
 
 from ..figures import Figure
+from ..server import ServerCPU
+from ..sizes import Sizes
 from ..workers import worker
 from ..workflows import FiveSteps, OneStep
 from . import database
-from .sizes import Sizes
 
 
 def measure(sizes: Sizes) -> Iterator[Figure]:
@@ -25,12 +26,12 @@ def _drain(workflow: type[Workflow], runs: int, processes: int) -> Figure:
     steps = len(workflow.definition.nodes)
     database.empty()
     durable.start_many(workflow, [{"n": number} for number in range(runs)])
-    server, begin = database.ServerCounters(), time.perf_counter()
+    server, begin = ServerCPU(), time.perf_counter()
     with worker("--burst", f"--processes={processes}") as running:
         running.wait()
         wall_seconds = time.perf_counter() - begin
         counts = running.counts()
-    commits, server_cpu = server.commits(), server.cpu_seconds()
+    server_cpu_ms = server.ms_per(runs)
     database.check(runs, steps)
     per_second = runs / database.seconds_from_first_claim_to_last_finish()
     return Figure(
@@ -39,8 +40,8 @@ def _drain(workflow: type[Workflow], runs: int, processes: int) -> Figure:
         unit="runs/s",
         rows_per_second=per_second * steps,
         statements=counts.statements / runs,
-        commits=(counts.commits if commits is None else commits) / runs,
+        commits=counts.commits / runs,
         worker_cpu_ms=counts.cpu_seconds / runs * 1000,
-        server_cpu_ms=None if server_cpu is None else server_cpu / runs * 1000,
+        server_cpu_ms=server_cpu_ms,
         wall_seconds=wall_seconds,
     )

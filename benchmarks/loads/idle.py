@@ -4,9 +4,10 @@ import time
 from collections.abc import Iterator
 
 from ..figures import Figure
+from ..server import ServerCPU
+from ..sizes import Sizes
 from ..workers import idle_worker
 from . import database
-from .sizes import Sizes
 
 SETTLE_SECONDS = 2.0
 
@@ -16,12 +17,12 @@ def measure(sizes: Sizes) -> Iterator[Figure]:
     database.empty()
     with idle_worker() as running:
         time.sleep(SETTLE_SECONDS)
-        counts, cpu, server = running.counts(), running.cpu_seconds(), database.ServerCounters()
+        counts, cpu, server = running.counts(), running.cpu_seconds(), ServerCPU()
         begin = time.perf_counter()
         time.sleep(sizes.idle_seconds)
         seconds = time.perf_counter() - begin
         cpu, counts = running.cpu_seconds() - cpu, running.counts().since(counts)
-        server_cpu = server.cpu_seconds()
+        server_cpu = server.seconds()
     yield Figure(name="idle, statements", value=counts.statements / seconds, unit="/s")
     yield Figure(name="idle, commits that write", value=counts.commits / seconds, unit="/s")
     yield Figure(name="idle, CPU of the worker", value=cpu / seconds * 100, unit="% of a core")

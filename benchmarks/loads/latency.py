@@ -1,4 +1,4 @@
-"""Latency: from `start` to the end of a 3-step run, one at a time on a worker that has nothing else.
+"""Latency: from `start` to the end of a 3-step run, one at a time, on a worker that is idle.
 
 Two clocks. The client's: from before `start` until a query sees the run finished, asking every
 0.2 ms. The rows': `finished_at - created_at`, without the insert before and the commit after.
@@ -14,10 +14,10 @@ import durable_django as durable
 from durable_django.models import Execution
 
 from ..figures import Figure
+from ..sizes import Sizes
 from ..workers import WorkerProcess, idle_worker
 from ..workflows import ThreeSteps
 from . import database
-from .sizes import Sizes
 
 ASK_SECONDS = 0.0002
 # Long enough for the worker to have gone back to sleep.
@@ -32,9 +32,9 @@ def measure(sizes: Sizes) -> Iterator[Figure]:
     with idle_worker() as running:
         for _ in range(WARM_UP):
             _run_once(running)
-        before, server = running.counts(), database.ServerCounters()
+        before = running.counts()
         seen_ms = sorted(_run_once(running) for _ in range(sizes.latency))
-        commits, counts = server.commits(), running.counts().since(before)
+        counts = running.counts().since(before)
     database.check(sizes.latency + WARM_UP, 3)
     rows = Execution.objects.order_by("id").values_list("created_at", "finished_at")[WARM_UP:]
     rows_ms = sorted((end - begin).total_seconds() * 1000 for begin, end in rows if end)

@@ -7,10 +7,10 @@ import durable_django as durable
 from durable_django.models import Execution
 
 from ..figures import Figure
+from ..sizes import Sizes
 from ..workers import WorkerProcess, idle_worker
 from ..workflows import OneStep
 from . import database
-from .sizes import Sizes
 
 LOOK_SECONDS = 0.1
 MARKS_PERCENT = (10, 50, 100)
@@ -36,7 +36,7 @@ def measure(sizes: Sizes) -> Iterator[Figure]:
 
 
 def _wait_until_left(running: WorkerProcess, left: int) -> None:
-    """Until at most so many are not claimed yet: that count is read from a partial index."""
+    """Until at most so many have not ended; the worker commits the next wave meanwhile."""
     while Execution.objects.filter(status__in=("pending", "running")).count() > left:
         running.check()
         time.sleep(LOOK_SECONDS)

@@ -1,4 +1,4 @@
-"""Sleeping: steps that wait 10 ms each on 8 threads. Without an engine that would be 800 a second."""
+"""Sleeping: steps that wait 10 ms each on 8 threads, which without an engine are 800 a second."""
 
 import time
 from collections.abc import Iterator
@@ -6,10 +6,10 @@ from collections.abc import Iterator
 import durable_django as durable
 
 from ..figures import Figure
+from ..sizes import Sizes
 from ..workers import worker
 from ..workflows import SLEEP_SECONDS, Sleeping
 from . import database
-from .sizes import Sizes
 
 THREADS = 8
 

@@ -9,15 +9,16 @@ import time
 from collections.abc import Iterator
 from datetime import datetime
 from itertools import groupby
+from operator import itemgetter
 
 import durable_django as durable
 from durable_django.models import Execution, StepRun
 
 from ..figures import Figure
+from ..sizes import Sizes
 from ..workers import idle_worker
 from ..workflows import SLOW_SECONDS, Slow, ThreeSteps
 from . import database
-from .sizes import Sizes
 
 EVERY_SECONDS = 0.005
 WARM_UP_SECONDS = 0.5
@@ -66,7 +67,9 @@ def _longest_standstill_ms(begin: datetime) -> float:
     span = {pk: (created, finished) for pk, created, finished in runs.values_list(*_SPAN)}
     steps = StepRun.objects.filter(execution__in=runs).order_by("execution_id", "seq")
     longest = 0.0
-    for pk, rows in groupby(steps.values_list("execution_id", "started_at", "finished_at"), _first):
+    for pk, rows in groupby(
+        steps.values_list("execution_id", "started_at", "finished_at"), itemgetter(0)
+    ):
         created, finished = span[pk]
         stood_since = created
         for _, started, ended in rows:
@@ -78,7 +81,3 @@ def _longest_standstill_ms(begin: datetime) -> float:
 
 
 _SPAN = ("id", "created_at", "finished_at")
-
-
-def _first[T](row: tuple[T, datetime, datetime | None]) -> T:
-    return row[0]

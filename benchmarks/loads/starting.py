@@ -7,9 +7,10 @@ import durable_django as durable
 
 from .. import counting
 from ..figures import Figure
+from ..server import ServerCPU
+from ..sizes import Sizes
 from ..workflows import OneStep
 from . import database
-from .sizes import Sizes
 
 
 def measure(sizes: Sizes) -> Iterator[Figure]:
@@ -30,10 +31,10 @@ def measure(sizes: Sizes) -> Iterator[Figure]:
 
 
 def _timed(name: str, runs: int, start: Callable[[], object]) -> Figure:
-    server, before, begin = database.ServerCounters(), counting.read_own(), time.perf_counter()
+    server, before, begin = ServerCPU(), counting.read_own(), time.perf_counter()
     start()
     seconds = time.perf_counter() - begin
-    server_cpu, counts = server.cpu_seconds(), counting.read_own().since(before)
+    server_cpu_ms, counts = server.ms_per(runs), counting.read_own().since(before)
     return Figure(
         name=name,
         value=runs / seconds,
@@ -42,6 +43,6 @@ def _timed(name: str, runs: int, start: Callable[[], object]) -> Figure:
         statements=counts.statements / runs,
         commits=counts.commits / runs,
         worker_cpu_ms=counts.cpu_seconds / runs * 1000,
-        server_cpu_ms=None if server_cpu is None else server_cpu / runs * 1000,
+        server_cpu_ms=server_cpu_ms,
         wall_seconds=seconds,
     )

@@ -121,7 +121,7 @@ def _check_sqlite(connection: Any, may_open: bool) -> Iterator[CheckMessage]:
     fault = _journal_fault(connection, may_open)
     if fault:
         yield Warning(
-            f"{fault}: readers and writers of SQLite wait for each other, and a commit waits for the "
+            f"{fault}: readers and writers of SQLite wait for each other, and commits wait for the "
             "disk more often.",
             hint=f'{where}["init_command"] = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL"',
             id="durable_django.W004",

@@ -90,7 +90,7 @@ def _check_value(name: str, value: object) -> Iterator[CheckMessage]:
     try:
         READERS[name](value, f'DURABLE["{name}"]')
     except (TypeError, ValueError) as error:
-        yield Error(f"{error}.", hint=HINTS[name], id="durable_django.E003")
+        yield Error(_sentence(error), hint=HINTS[name], id="durable_django.E003")
     else:
         if name in NO_EFFECT_YET and value != DEFAULTS[name]:
             yield Warning(
@@ -102,7 +102,7 @@ def _check_value(name: str, value: object) -> Iterator[CheckMessage]:
 
 def _check_queues(value: object) -> Iterator[CheckMessage]:
     for message in queue_mistakes(value):
-        yield Error(f"{message}.", hint=HINTS["QUEUES"], id="durable_django.E004")
+        yield Error(_sentence(message), hint=HINTS["QUEUES"], id="durable_django.E004")
 
 
 def _check_lease() -> Iterator[CheckMessage]:
@@ -129,8 +129,13 @@ def _check_time_zone() -> Iterator[CheckMessage]:
     )
 
 
+def _sentence(message: object) -> str:
+    text = str(message)
+    return text if text.endswith("?") else f"{text}."
+
+
 def queue_mistakes(value: object) -> Iterator[str]:
-    """What is wrong with the value of ``QUEUES``, one sentence each, without a full stop."""
+    """What is wrong with the value of ``QUEUES``, one sentence each without its full stop."""
     if not isinstance(value, Mapping):
         yield f'DURABLE["QUEUES"] is a dict of names to options, not {value!r:.80}'
         return
@@ -149,7 +154,7 @@ def queue_mistakes(value: object) -> Iterator[str]:
         for option in options:
             if option not in QUEUE_OPTIONS:
                 near = did_you_mean(str(option), QUEUE_OPTIONS)
-                yield f"{where} has an unknown option {option!r:.80}{near.rstrip('?')}"
+                yield f"{where} has an unknown option {option!r:.80}{near}"
 
 
 # Readers: each takes a value and what to call it, returns it, or raises TypeError or ValueError.
@@ -185,12 +190,9 @@ def _read_level(value: object, what: str) -> object:
     if not isinstance(value, str):
         raise TypeError(f'{what} is the name of a level, like "INFO", not {value!r:.80}')
     if value not in levels:
-        raise ValueError(f"{what} is no level of logging: {value!r:.80}" + _meant(value, levels))
+        near = did_you_mean(value.strip().upper(), levels)
+        raise ValueError(f"{what} is no level of logging: {value!r:.80}{near}")
     return value
-
-
-def _meant(value: str, levels: Mapping[str, int]) -> str:
-    return did_you_mean(value.strip().upper(), levels).rstrip("?")
 
 
 def _read_sensitive(value: object, what: str) -> object:

@@ -150,7 +150,7 @@ class Context(MutableMapping[str, Any]):
     def __contains__(self, key: object) -> bool:
         if key in self._live:
             return True
-        return key in self._texts and self._ops.get(key) is not _DELETE
+        return key in self._texts and self._ops.get(str(key)) is not _DELETE
 
     def __iter__(self) -> Iterator[str]:
         for key in list(self._texts):
@@ -171,7 +171,7 @@ class Context(MutableMapping[str, Any]):
         something else. Members of a parallel block may append to the same key."""
         key = _judged_key(key)
         text = values.encode(value, f'context["{key}"]', limit=self._limit)
-        current = self[key] if key in self else []
+        current = self.get(key, [])
         if not isinstance(current, list):
             raise TypeError(f'context["{key}"] is a {type(current).__name__}: cannot append to it')
         op = self._ops.get(key)
@@ -189,7 +189,7 @@ class Context(MutableMapping[str, Any]):
         sum. TypeError if it holds something else."""
         key = _judged_key(key)
         values.encode(by, f'context["{key}"]')
-        result = _incremented(key, self[key] if key in self else 0, by)
+        result = _incremented(key, self.get(key, 0), by)
         values.encode(result, f'context["{key}"]', limit=self._limit)
         op = self._ops.get(key)
         if isinstance(op, _Increment):
@@ -201,9 +201,7 @@ class Context(MutableMapping[str, Any]):
         self._live[key] = result
         return result
 
-    def update_key(
-        self, key: str, function: Callable[[Any], Any], default: Any = MISSING
-    ) -> Any:
+    def update_key(self, key: str, function: Callable[[Any], Any], default: Any = MISSING) -> Any:
         """Sets ``key`` to ``function(its value)`` and returns that; ``default`` stands in for a
         missing value, without it a missing key is a KeyError."""
         current = self[key] if default is MISSING else self.get(key, default)

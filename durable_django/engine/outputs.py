@@ -52,7 +52,7 @@ class ReadOnlyInput(dict[str, Any]):
         raise TypeError('self.input is read-only: put what changes into self.context["…"]')
 
     __setitem__ = __delitem__ = clear = pop = popitem = setdefault = update = _refuse
-    __ior__ = _refuse  # type: ignore[assignment]
+    __ior__ = _refuse
 
 
 def read_only(value: Any) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 from django.db import models
 from django.db.models import F, Q
@@ -59,7 +58,10 @@ class Execution(models.Model):
     queue = models.CharField(_("queue"), max_length=100, default="default")
     priority = models.SmallIntegerField(_("priority"), default=0)
     tags = TagsField(_("tags"), default=list, blank=True)
-    idempotency_key = models.CharField(_("idempotency key"), max_length=255, null=True, blank=True)
+    # NULL for no key: only then may many runs go without one under the unique constraint.
+    idempotency_key = models.CharField(  # noqa: DJ001
+        _("idempotency key"), max_length=255, null=True, blank=True
+    )
 
     input_text = models.TextField(default="{}")
     snapshot = models.TextField(blank=True, default="")
@@ -164,8 +166,6 @@ class Execution(models.Model):
                 name="durable_execution_kind",
             ),
         ]
-
-    id: UUID  # type: ignore[no-redef]
 
     def __str__(self) -> str:
         return f"{self.workflow_name} {self.id}"

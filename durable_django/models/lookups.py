@@ -47,9 +47,7 @@ class HasTags(Lookup):
         lhs, params = self.process_lhs(compiler, connection)
         one = f"EXISTS (SELECT 1 FROM json_each({lhs}) AS tag WHERE "
         if isinstance(self.rhs, dict):
-            clauses = [
-                f"{one}tag.key = %s AND json_quote(tag.value) = json(%s))" for _ in self.rhs
-            ]
+            clauses = [f"{one}tag.key = %s AND json_quote(tag.value) = json(%s))" for _ in self.rhs]
             values = [[*params, key, json.dumps(value)] for key, value in self.rhs.items()]
         else:
             array = "CASE json_type({0}) WHEN 'array' THEN tag.value ELSE tag.key END"

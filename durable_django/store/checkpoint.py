@@ -12,7 +12,7 @@ from uuid import UUID
 from ..conf import settings
 from ..models import Execution, ExecutionStatus, StepRun, StepStatus
 from . import hot
-from .records import LOCKED, LOST, WRITTEN, Checkpoint
+from .records import LOCKED, LOST, WRITTEN, Checkpoint, StepRecord
 from .transactions import has_row_locks, worker_transaction
 
 
@@ -29,7 +29,7 @@ def write_wave(worker_id: UUID, wave: Sequence[Checkpoint], uncertain: bool = Fa
 
 
 def fenced_write(
-    worker_id: UUID | None, wave: Sequence[Checkpoint], uncertain: bool, *, wait: bool = False
+    worker_id: UUID, wave: Sequence[Checkpoint], uncertain: bool, *, wait: bool = False
 ) -> list[str]:
     """As :func:`write_wave`, inside a transaction that is open already. ``wait`` is for a
     transaction of one run, which may wait for its lock."""
@@ -68,7 +68,7 @@ def _tell_locked_from_lost(wave: Sequence[Checkpoint], verdicts: list[str]) -> N
             verdicts[index] = LOCKED if still else LOST
 
 
-def _find_written(worker_id: UUID | None, wave: Sequence[Checkpoint], verdicts: list[str]) -> None:
+def _find_written(worker_id: UUID, wave: Sequence[Checkpoint], verdicts: list[str]) -> None:
     """race: lost-answer. The commit went through though its answer did not: ask by key."""
     rows = StepRun.objects.using(settings.DATABASE).filter(
         execution__id__any=[c.execution_id for c in wave], worker_id=worker_id
@@ -81,7 +81,7 @@ def _find_written(worker_id: UUID | None, wave: Sequence[Checkpoint], verdicts: 
             verdicts[index] = WRITTEN
 
 
-def _write(worker_id: UUID | None, mine: Sequence[Checkpoint]) -> None:
+def _write(worker_id: UUID, mine: Sequence[Checkpoint]) -> None:
     fresh = [(c.execution_id, c.step) for c in mine if c.step and not c.replaces]
     if fresh:
         hot.insert_step_runs(worker_id, fresh)
@@ -122,7 +122,7 @@ _TAKEN_OVER = (
 )
 
 
-def _take_over(worker_id: UUID | None, rows: Sequence[tuple[UUID, hot.StepRecord]]) -> None:
+def _take_over(worker_id: UUID, rows: Sequence[tuple[UUID, StepRecord]]) -> None:
     """Writes over the ``running`` rows of the same (execution, seq)."""
     StepRun.objects.using(settings.DATABASE).bulk_create(
         [hot.step_run(worker_id, pk, record) for pk, record in rows],

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
-from django.db.models import F
+from django.db.models import Case, F, Value, When
 from django.db.models.functions import Coalesce
 
 from ..conf import settings
 from ..engine.machine import Recorded
 from ..models import Execution, ExecutionStatus
 from ..models.history import recorded_since
-from . import clock
+from . import clock, wakeup
 from .transactions import has_row_locks, repeating, worker_transaction
 
 
@@ -86,6 +86,22 @@ def is_ready(queues: Sequence[str]) -> bool:
     return rows.filter(status=ExecutionStatus.PENDING, queue__in=queues).exists()
 
 
+def postpone(worker_id: UUID, pk: UUID, lease: int, seconds: float) -> None:
+    """Puts a claimed run back for ``seconds``, as it was: this process does not have its code."""
+    wake_at = clock.now() + timedelta(seconds=seconds)
+    earlier = When(timeout_at__lt=wake_at, then=F("timeout_at"))
+    with worker_transaction(worker_id):
+        held = Execution.objects.using(settings.DATABASE).filter(
+            pk=pk, lease=lease, status=ExecutionStatus.RUNNING
+        )
+        held.update(
+            status=ExecutionStatus.SLEEPING,
+            worker_id=None,
+            wake_at=wake_at,
+            due_at=Case(earlier, default=Value(wake_at)),
+        )
+
+
 def release(worker_id: UUID, leases: dict[UUID, int]) -> int:
     """Hands runs back that this worker has not started: ready again under a new lease number.
     Those whose lease was lost meanwhile are left alone."""
@@ -102,7 +118,10 @@ def _release(worker_id: UUID, leases: dict[UUID, int]) -> int:
         )
         if has_row_locks():
             held = held.select_for_update(no_key=True, skip_locked=True)
-        mine = [pk for pk, lease in held.values_list("id", "lease") if leases[pk] == lease]
-        return rows.filter(id__any=mine).update(
+        found = held.values_list("id", "lease", "queue")
+        mine = {pk: queue for pk, lease, queue in found if leases[pk] == lease}
+        for queue in sorted(set(mine.values())):
+            wakeup.notify(queue)
+        return rows.filter(id__any=list(mine)).update(
             status=ExecutionStatus.PENDING, worker_id=None, lease=F("lease") + 1
         )

@@ -9,6 +9,9 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from django.db import transaction
+
+from .. import signals
 from ..conf import settings
 from ..engine import values
 from ..engine.machine import replay
@@ -83,7 +86,15 @@ def end(run: Execution, status: str, error: dict[str, Any] | None = None) -> Exe
             "recoveries",
         ],
     )
+    if signals.execution_finished.receivers:
+        transaction.on_commit(lambda: _tell(run), using=settings.DATABASE)
     return run
+
+
+def _tell(run: Execution) -> None:
+    signals.execution_finished.send_robust(
+        sender=run.workflow_name, execution_id=run.pk, status=str(run.status)
+    )
 
 
 def retry(pk: UUID, timeout: float | None) -> Execution:

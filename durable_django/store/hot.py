@@ -11,7 +11,7 @@ SQLite 3.40: insert 12 by ``executemany`` against 49 by ``bulk_create``; finish 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -27,10 +27,7 @@ from .records import Checkpoint, StepRecord
 
 
 def lock_held(ids: Sequence[UUID], *, wait: bool = False) -> dict[UUID, tuple[int, str]]:
-    """Locks those of the executions that nobody else holds (``wait``: all): id -> (lease, status).
-
-    On PostgreSQL it also brings the database's time.
-    """
+    """Locks the executions that nobody else holds (``wait``: all): id -> (lease, status)."""
     connection = connections[settings.DATABASE]
     if connection.vendor != "postgresql":
         rows = Execution.objects.using(settings.DATABASE).filter(id__in=ids)
@@ -39,14 +36,11 @@ def lock_held(ids: Sequence[UUID], *, wait: bool = False) -> dict[UUID, tuple[in
         }
     with connection.cursor() as cursor:
         cursor.execute(
-            f'SELECT id, lease, status, clock_timestamp() FROM "{Execution._meta.db_table}" '
+            f'SELECT id, lease, status FROM "{Execution._meta.db_table}" '
             f"WHERE id = ANY(%s) FOR NO KEY UPDATE {'' if wait else 'SKIP LOCKED'}",
             [list(ids)],
         )
-        found = cursor.fetchall()
-    if found:
-        clock.observe(found[-1][3].astimezone(UTC))
-    return {pk: (lease, status) for pk, lease, status, _ in found}
+        return {pk: (lease, status) for pk, lease, status in cursor.fetchall()}
 
 
 _STEP_COLUMNS = (
@@ -84,10 +78,10 @@ def insert_rows(
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             # psycopg's copy() is not among the calls whose errors Django translates by itself.
-            with connection.wrap_database_errors:
-                with cursor.copy(f'COPY "{table}" ({names}) FROM STDIN') as copy:
-                    for row in rows:
-                        copy.write_row(row)
+            statement = f'COPY "{table}" ({names}) FROM STDIN'
+            with connection.wrap_database_errors, cursor.copy(statement) as copy:
+                for row in rows:
+                    copy.write_row(row)
         else:
             native = _adapter(connection)
             marks = ", ".join(["%s"] * len(columns))

@@ -29,7 +29,7 @@ REPEAT_SECONDS = 10.0
 
 
 def has_row_locks() -> bool:
-    """True where SELECT ... FOR UPDATE locks rows (PostgreSQL), False where it is a plain SELECT."""
+    """Whether SELECT ... FOR UPDATE locks rows (PostgreSQL) or is a plain SELECT (SQLite)."""
     return connections[settings.DATABASE].features.has_select_for_update
 
 
@@ -43,7 +43,7 @@ def worker_transaction(worker_id: UUID | None) -> Iterator[None]:
 
 
 def lock_execution(pk: UUID) -> Execution:
-    """The execution, locked until the end of the transaction. ExecutionNotFound if there is none."""
+    """The execution, locked until the end of the transaction. ExecutionNotFound if none."""
     rows = Execution.objects.using(settings.DATABASE)
     if has_row_locks():
         found = rows.select_for_update(no_key=True).filter(pk=pk).first()

@@ -30,7 +30,7 @@ Around = Callable[[Attempt, Callable[[], Outcome]], Outcome]
 def verdict_of_recovery(attempt: Attempt) -> Outcome | None:
     """What the committed start of an earlier attempt without an end means: None to run again."""
     row = attempt.run.started_row
-    if row is None or not attempt.run.suspect:
+    if row is None:
         return None
     if attempt.node.at_most_once:
         return refused(
@@ -63,7 +63,8 @@ def recoveries(attempt: Attempt) -> int:
 def commit_start(worker_id: UUID, attempt: Attempt) -> bool:
     """Commits the attempt's ``running`` row before its body begins; False if the lease is lost."""
     note = note_running(attempt).checkpoint
-    count = recoveries(attempt) if attempt.run.suspect else None
+    again = attempt.run.suspect or attempt.run.started_row is not None
+    count = recoveries(attempt) if again else None
     return repeating(lambda: record_start(worker_id, note, count)) == WRITTEN
 
 
@@ -104,9 +105,7 @@ def run_atomic(
     return conclude(attempt, outcome), False
 
 
-def _body_and_checkpoint(
-    worker_id: UUID, attempt: Attempt, around: Around | None
-) -> Conclusion:
+def _body_and_checkpoint(worker_id: UUID, attempt: Attempt, around: Around | None) -> Conclusion:
     def body() -> Outcome:
         return run_body(attempt, lets_out=is_repeatable)
 

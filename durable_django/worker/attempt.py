@@ -58,7 +58,7 @@ class Attempt:
         self._settling = threading.Lock()
         self._transition: tuple[Outcome, Transition] | None = None
         # How to stop the body; set by whoever runs it.
-        self.interrupt: Callable[[], None] | None = None
+        self.interrupt: Callable[[Attempt], None] | None = None
 
     @cached_property
     def context(self) -> Context:

@@ -1,6 +1,6 @@
 """Log capture: what a step logs or prints is kept on its StepRun.
 
-Installed once in a worker process. Where no attempt runs, nothing is kept and nothing changes.
+Installed while a worker runs. Where no attempt runs, nothing is kept and nothing changes.
 """
 
 from __future__ import annotations
@@ -8,6 +8,8 @@ from __future__ import annotations
 import logging
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, TextIO
 
 from ..conf import settings
@@ -69,18 +71,33 @@ class _OldThreshold(logging.Filter):
         return False
 
 
-def install() -> None:
-    """Starts capturing in this process; once is enough."""
+@contextmanager
+def capturing() -> Iterator[None]:
+    """Captures in this process until the block ends; inside another one it does nothing."""
     root = logging.getLogger()
     if any(isinstance(handler, CaptureHandler) for handler in root.handlers):
+        yield
         return
-    level = logging.getLevelName(settings.LOG_LEVEL)
-    if level < root.level:
-        for handler in root.handlers:
-            handler.addFilter(_OldThreshold(root.level))
-        root.setLevel(level)
+    level = logging.getLevelName(settings.LOG_LEVEL.upper())
+    before = root.level
+    threshold = _OldThreshold(before)
+    quieted = list(root.handlers) if level < before else []
+    for each in quieted:
+        each.addFilter(threshold)
+    root.setLevel(min(level, before))
     handler = CaptureHandler(level)
     handler.setFormatter(logging.Formatter("%(message)s"))
     root.addHandler(handler)
-    sys.stdout = CapturedStream(sys.stdout, "stdout")
-    sys.stderr = CapturedStream(sys.stderr, "stderr")
+    streams = sys.stdout, sys.stderr
+    ours = CapturedStream(sys.stdout, "stdout"), CapturedStream(sys.stderr, "stderr")
+    sys.stdout, sys.stderr = ours
+    try:
+        yield
+    finally:
+        # Somebody may have put another stream in place meanwhile, and keeps it.
+        sys.stdout = streams[0] if sys.stdout is ours[0] else sys.stdout
+        sys.stderr = streams[1] if sys.stderr is ours[1] else sys.stderr
+        root.removeHandler(handler)
+        root.setLevel(before)
+        for each in quieted:
+            each.removeFilter(threshold)

@@ -81,5 +81,3 @@ class Committer:
             # the next one tries again under MAX_RECOVERIES.
             logger.exception("execution %s: its failure cannot be recorded", conclusion.run.id)
             return instead, LOST
-
-

@@ -73,9 +73,7 @@ def conclude(attempt: Attempt, outcome: Outcome, *, given_up: bool = False) -> C
     return Conclusion(run, checkpoint, attempt, transition)
 
 
-def _move(
-    run: Run, attempt: Attempt, transition: Transition, error: str, step: StepRecord
-) -> Move:
+def _move(run: Run, attempt: Attempt, transition: Transition, error: str, step: StepRecord) -> Move:
     state = transition.state
     snapshot = to_snapshot(state, _seq_of(run, attempt))
     if transition.verdict == machine.COMPLETE:

@@ -66,7 +66,9 @@ class Heartbeat:
         if leases.beat(self.worker_id):
             self._last_beat = begun
             return
-        logger.error("worker %s was declared dead; dropping all and registering anew", self.worker_id)
+        logger.error(
+            "worker %s was declared dead; dropping all and registering anew", self.worker_id
+        )
         self.worker_id = self._register()
         self._last_beat = begun
         self._dropped(self.worker_id)

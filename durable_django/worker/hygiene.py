@@ -9,6 +9,8 @@ from __future__ import annotations
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from ..conf import settings
+
 # CONN_MAX_AGE=0 means one connection a request; a worker has no requests and steps of
 # microseconds, so it is read as a minute.
 CONNECTION_SECONDS = 60.0
@@ -20,18 +22,24 @@ def close_old_connections() -> None:
         raw = connection.connection
         if raw is None:
             continue
-        if connection.settings_dict["CONN_MAX_AGE"] == 0 and connection.close_at is not None:
-            if getattr(connection, "_durable_prolonged", None) is not raw:
-                connection._durable_prolonged = raw  # type: ignore[attr-defined]
-                connection.close_at += CONNECTION_SECONDS
+        of_a_request = connection.settings_dict["CONN_MAX_AGE"] == 0
+        prolonged = getattr(connection, "_durable_prolonged", None) is raw
+        if of_a_request and connection.close_at is not None and not prolonged:
+            connection._durable_prolonged = raw  # type: ignore[attr-defined]
+            connection.close_at += CONNECTION_SECONDS
         if not connection.in_atomic_block:
             connection.close_if_unusable_or_obsolete()
 
 
-def left_dirty() -> str | None:
-    """What user code left behind that the engine cannot write over; such connections are closed."""
+def left_dirty(*, ours_only: bool = False) -> str | None:
+    """What user code left behind that the engine cannot write over; such connections are closed.
+
+    ``ours_only`` looks at durable_django's own connection, which is what a wave writes through;
+    looking at all of them takes 8 µs, a tenth of a short step.
+    """
     found = None
-    for connection in connections.all(initialized_only=True):
+    ours = ours_only and [connections[settings.DATABASE]]
+    for connection in ours or connections.all(initialized_only=True):
         fault = _fault(connection)
         if fault:
             found = f"the step left the connection {connection.alias!r} {fault}"

@@ -23,6 +23,7 @@ from ..store.records import WRITTEN
 from . import notices
 from .apart import commit_start, run_atomic, verdict_of_recovery
 from .attempt import Attempt, run_body, run_body_async, timed_out
+from .capture import capturing
 from .conclusion import Conclusion, conclude, stop_before_attempt
 from .run import Run, definition_of
 
@@ -63,6 +64,10 @@ class InlineDriver:
 
     def drain(self) -> int:
         """Drives until nothing is ready or due; how many attempts were made."""
+        with capturing():
+            return self._drain()
+
+    def _drain(self) -> int:
         attempts = 0
         while True:
             waking.wake_due(self.worker_id)
@@ -118,7 +123,8 @@ class InlineDriver:
             self._go_on(run, conclusion)
 
     def _go_on(self, run: Run, conclusion: Conclusion) -> None:
-        assert conclusion.transition is not None and conclusion.attempt is not None
+        assert conclusion.transition is not None
+        assert conclusion.attempt is not None
         run.state = conclusion.transition.state
         run.seq_of[conclusion.attempt.step_name] = conclusion.attempt.visit.seq
         run.suspect, run.started_row = False, None
@@ -130,9 +136,10 @@ class InlineDriver:
         verdict = verdict_of_recovery(attempt)
         if verdict is not None:
             return self._write(conclude(attempt, verdict))
-        if attempt.run.suspect or attempt.node.at_most_once:
-            if not commit_start(self.worker_id, attempt):
-                return None
+        run = attempt.run
+        starts_first = run.suspect or run.started_row or attempt.node.at_most_once
+        if starts_first and not commit_start(self.worker_id, attempt):
+            return None
         if attempt.node.atomic:
             conclusion, written = run_atomic(self.worker_id, attempt, self._around)
             return conclusion if written or conclusion is None else self._write(conclusion)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from django.db import Error as DatabaseError
@@ -19,9 +19,8 @@ from ..engine import values
 from ..engine.machine import error_of
 from ..exceptions import WorkflowNotFound
 from ..models import FINAL, ExecutionStatus
-from ..store import clock
 from ..store.checkpoint import fence
-from ..store.claiming import Claimed, claim, is_ready, release
+from ..store.claiming import Claimed, claim, is_ready, postpone, release
 from ..store.leases import held_by
 from ..store.records import LOCKED, LOST, WRITTEN, Checkpoint, Move
 from . import notices
@@ -29,7 +28,7 @@ from .attempt import Attempt
 from .committer import Committer
 from .conclusion import Conclusion
 from .hygiene import close_old_connections
-from .pool import Pool
+from .pool import FENCE_SECONDS, Pool
 from .run import Run, definition_of
 from .slots import Slot
 
@@ -37,8 +36,6 @@ logger = logging.getLogger("durable_django.worker")
 
 WAVE = 64
 WAVE_SECONDS = 0.01
-# A run that waited in memory longer than this is fenced again before its step starts.
-FENCE_SECONDS = 0.05
 UNKNOWN_WORKFLOW_SECONDS = 30.0
 
 
@@ -56,6 +53,8 @@ class Leader:
         self._missing: set[tuple[str, int]] = set()
         self._pause = 0.0
         self._next_look = 0.0
+        # What was handed back because all threads are held is for others to take until then.
+        self._crowded_until = 0.0
 
     def lead(self, slot: Slot) -> None:
         """Leads until the baton is taken or nothing is left to do in a stopping pool."""
@@ -73,7 +72,7 @@ class Leader:
                     if not pool.runs and not pool.finished:
                         self._retire(slot)
                         return
-                if not did and not pool.fast and not pool.finished:
+                if not did:
                     self._wait()
                 self._pause = 0.0
             except DatabaseError:
@@ -94,38 +93,55 @@ class Leader:
             pool.stop()
             return
         with pool.mutex:
-            if pool.finished or (self.woken and not pool.stopping and self._room() > 0):
+            if pool.finished or (pool.fast and pool.busy < pool.threads):
+                return
+            if self.woken and not pool.stopping and self._room() > 0:
                 return
             pool.leader_waits = True
-            timeout = max(self.next_poll - time.monotonic(), 0.001)
-            pool.leader_wakes.wait(timeout)
+            pool.leader_wakes.wait(self._pause_seconds())
             pool.leader_waits = False
+
+    def _pause_seconds(self) -> float:
+        """Until the next poll, or a look at what waits for a free thread."""
+        until_poll = self.next_poll - time.monotonic()
+        if until_poll <= 0 or self.pool.slow or self.pool.fast:
+            return settings.POLL_SECONDS / 4
+        return until_poll
 
     # -- claim -------------------------------------------------------------------------------
 
     def _room(self) -> int:
         """How many more runs this process would start soon."""
+        room = self._room_in_memory() if self.pool.may_start() else 0
+        # In batches: half of what is held has to be gone before more is fetched.
+        return 0 if self.pool.fast and room < WAVE // 2 else room
+
+    def _room_in_memory(self) -> int:
         pool = self.pool
         in_loop = len(pool.loop.running)
         held = len(pool.runs) - in_loop
         if in_loop > 32 * pool.threads:
             return 0
+        if time.monotonic() < self._crowded_until:
+            return pool.threads - held
         average = pool.step_seconds
         if average is None:
             return 2 * pool.threads - held
         if average < 0.001:
             return WAVE - held
+        # Enough that a thread finds the next step while the last one is being committed.
+        if average < FENCE_SECONDS / 2:
+            return 3 * pool.threads - held
         return (2 if average < settings.POLL_SECONDS / 2 else 1) * pool.threads - held
 
     def _claim(self) -> bool:
         pool = self.pool
         now = time.monotonic()
         polling = now >= self.next_poll
-        if pool.stopping or not (self.woken or polling) or not pool.may_start():
+        if pool.stopping or not (self.woken or polling):
             return False
         room = self._room()
-        # In batches: half of what is held has to be gone before more is fetched.
-        if room <= 0 or (pool.fast and room < WAVE // 2):
+        if room <= 0:
             return False
         self.next_poll = now + settings.POLL_SECONDS
         if polling and not self.woken and not is_ready(self.queues):
@@ -164,18 +180,12 @@ class Leader:
                 UNKNOWN_WORKFLOW_SECONDS,
                 error,
             )
-        wake_at = clock.now() + timedelta(seconds=UNKNOWN_WORKFLOW_SECONDS)
-        move = Move(
-            ExecutionStatus.SLEEPING, claimed.snapshot, claimed.snapshot_seq, wake_at=wake_at
-        )
-        self._end_claimed(claimed, move)
+        postpone(self.pool.worker_id, claimed.id, claimed.lease, UNKNOWN_WORKFLOW_SECONDS)
 
     def _end_unreadable(self, claimed: Claimed, error: Exception) -> None:
         text = values.encode(error_of(error, None, "", 8_192), "error")
         failed = ExecutionStatus.FAILED
-        self._end_claimed(
-            claimed, Move(failed, claimed.snapshot, claimed.snapshot_seq, error=text)
-        )
+        self._end_claimed(claimed, Move(failed, claimed.snapshot, claimed.snapshot_seq, error=text))
 
     def _end_claimed(self, claimed: Claimed, move: Move) -> None:
         self.committer.write(
@@ -190,16 +200,28 @@ class Leader:
         if not pool.fast or pool.stopping:
             return True
         self._fence_again()
+        if pool.take_place():
+            try:
+                self._run_wave(slot)
+            finally:
+                pool.leave_place(slot)
+        return pool.leader is slot
+
+    def _run_wave(self, slot: Slot) -> None:
+        pool = self.pool
         until = time.monotonic() + WAVE_SECONDS
         for _ in range(WAVE):
-            if not pool.fast or pool.busy >= pool.threads:
-                return True
-            attempt = pool.begin(pool.fast.popleft())
+            if not pool.fast:
+                return
+            run = pool.fast.popleft()
+            if pool.is_slow(run):
+                pool.serve_apart(run)
+                continue
+            attempt = pool.begin(run)
             if attempt is not None and not pool.run_inline(slot, attempt):
-                return False
+                return
             if time.monotonic() > until:
-                return True
-        return True
+                return
 
     def _fence_again(self) -> None:
         """Cancel, pause and takeover of what waited in memory are seen before it starts."""
@@ -272,7 +294,8 @@ class Leader:
 
     def _go_on(self, run: Run, conclusion: Conclusion) -> None:
         attempt, transition = conclusion.attempt, conclusion.transition
-        assert attempt is not None and transition is not None
+        assert attempt is not None
+        assert transition is not None
         run.state = transition.state
         run.seq_of[attempt.step_name] = attempt.visit.seq
         run.fenced_at = time.monotonic()
@@ -290,10 +313,14 @@ class Leader:
         database says is held here though it is not in memory."""
         pool = self.pool
         now = time.monotonic()
-        if pool.slow and now >= self._next_look:
+        if (pool.slow or pool.fast) and now >= self._next_look:
             self._next_look = now + settings.POLL_SECONDS / 4
             oldest = now - settings.POLL_SECONDS
-            self._hand_back([run for run in list(pool.slow) if run.queued_at < oldest])
+            waiting = [*list(pool.slow), *pool.fast]
+            late = [run for run in waiting if run.queued_at < oldest]
+            if late:
+                self._crowded_until = now + settings.POLL_SECONDS
+                self._hand_back(late)
         if pool.unsure and pool.may_start():
             # race: lost-claim. The answer to a claim's commit, or the run in memory, was lost.
             pool.unsure = False

@@ -21,6 +21,8 @@ logger = logging.getLogger("durable_django.worker")
 # How often SQLite is asked whether somebody else committed: 10 µs each time.
 WATCH_SECONDS = 0.005
 RECONNECT_SECONDS = 5.0
+# How long the end of the worker may have to wait for this thread; costs no statement.
+STOP_SECONDS = 0.1
 
 
 class Listener:

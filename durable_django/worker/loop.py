@@ -11,10 +11,11 @@ import threading
 import time
 from collections.abc import Callable
 
-from asgiref.sync import ThreadSensitiveContext
+from asgiref.sync import SyncToAsync, ThreadSensitiveContext, sync_to_async
 
 from .attempt import Attempt, run_body_async
 from .conclusion import Conclusion, conclude
+from .hygiene import close_all
 
 
 class AsyncLoop:
@@ -53,13 +54,20 @@ class AsyncLoop:
         attempt.begun = time.monotonic()
         task = self._loop.create_task(self._serve(attempt))
         self.running[attempt] = task
-        attempt.interrupt = lambda: self._loop.call_soon_threadsafe(task.cancel)
+
+        def interrupt(attempt: Attempt) -> None:
+            self._loop.call_soon_threadsafe(task.cancel)
+
+        attempt.interrupt = interrupt
 
     async def _serve(self, attempt: Attempt) -> None:
         conclusion = None
         try:
-            async with ThreadSensitiveContext():
+            async with ThreadSensitiveContext() as context:
                 outcome = await run_body_async(attempt)
+                if context in SyncToAsync.context_to_thread_executor:
+                    # The step used its thread, which ends with the context: not so its connections.
+                    await sync_to_async(close_all)()
             if attempt.settle():
                 conclusion = conclude(attempt, outcome)
         finally:

@@ -19,6 +19,7 @@ from collections.abc import Callable
 from uuid import UUID
 
 from ..exceptions import AttemptAbandoned, DefinitionChanged, DurableError
+from ..store.checkpoint import fence
 from .apart import commit_start, run_atomic, verdict_of_recovery
 from .attempt import Attempt, refused, run_body, timed_out
 from .conclusion import Conclusion, conclude, stop_before_attempt
@@ -32,6 +33,8 @@ logger = logging.getLogger("durable_django.worker")
 # A node that takes longer than this on average runs apart from the wave.
 SLOW_SECONDS = 0.001
 STANDSTILL_SECONDS = 0.005
+# A run that waited in memory longer than this is fenced again before its step starts.
+FENCE_SECONDS = 0.05
 # How much the last duration counts in a node's average.
 WEIGHT = 0.2
 
@@ -103,6 +106,8 @@ class Pool:
                     self._give_up_baton(slot)
         finally:
             close_all()
+            if slot.stuck:  # it came back after all
+                self.slots.remove(slot)
 
     def _next_role(self, slot: Slot) -> Run | object | None:
         """Waits until there is a baton to take or a slow step to run; None: the pool is done."""
@@ -111,16 +116,25 @@ class Pool:
                 if self.leader is None and not (self.stopping and not self.runs):
                     self.leader = slot
                     return LEAD
-                if self.slow and self.busy < self.threads:
-                    if not (self.slow[0].suspect and self.suspect_running):
-                        run = self.slow.popleft()
-                        self.busy += 1
-                        self.suspect_running = self.suspect_running or run.suspect
-                        return run
+                run = self._next_slow()
+                if run is not None:
+                    return run
                 if self.stopping and not self.runs:
                     self.follower_wakes.notify_all()
                     return None
                 self.follower_wakes.wait()
+        return None
+
+    def _next_slow(self) -> Run | None:
+        """A run whose step may begin now: a thread is free, and one suspect runs at a time."""
+        if self.busy >= self.threads:
+            return None
+        for run in self.slow:
+            if not (run.suspect and self.suspect_running):
+                self.slow.remove(run)
+                self.busy += 1
+                self.suspect_running = self.suspect_running or run.suspect
+                return run
         return None
 
     def _give_up_baton(self, slot: Slot) -> None:
@@ -154,18 +168,25 @@ class Pool:
             self.finished.append(stop_before_attempt(run, error))
             return
         self.runs[run.id] = run
-        apart = run.suspect or run.started_row or node.atomic or node.at_most_once
-        if apart or node.is_async or self.costs.get(node, 0.0) > SLOW_SECONDS:
-            with self.mutex:
-                self.slow.append(run)
-                if self.busy < self.threads:
-                    self.follower_wakes.notify()
+        starts_first = run.suspect or run.started_row or node.at_most_once
+        if node.is_async and not starts_first and not self.stopping:
+            self._submit(self.begin(run))  # needs no thread
+        elif starts_first or node.atomic or node.is_async or self.is_slow(run):
+            self.serve_apart(run)
         else:
             self.fast.append(run)
 
+    def serve_apart(self, run: Run) -> None:
+        """Leaves the next step of a run to the followers."""
+        with self.mutex:
+            self.slow.append(run)
+            if self.busy < self.threads:
+                self.follower_wakes.notify()
+
     def drop(self, run: Run) -> None:
-        """The run has left this worker's hands."""
-        self.runs.pop(run.id, None)
+        """The run has left this worker's hands; it may be back already, under another lease."""
+        if self.runs.get(run.id) is run:
+            del self.runs[run.id]
 
     def measure(self, node: object, seconds: float) -> None:
         """Remembers how long a node takes, and steps in general."""
@@ -176,6 +197,14 @@ class Pool:
             seconds if average is None else average + WEIGHT / 4 * (seconds - average)
         )
 
+    def seems_slow(self, node: object) -> None:
+        """A node that holds the leader at this moment: no other run shall try it in the wave."""
+        self.costs[node] = max(self.costs.get(node, 0.0), STANDSTILL_SECONDS)
+
+    def is_slow(self, run: Run) -> bool:
+        """Whether the run's next step is served apart from the wave."""
+        return self.costs.get(run.visit.node, 0.0) > SLOW_SECONDS
+
     # -- running one step --------------------------------------------------------------------
 
     def run_inline(self, slot: Slot, attempt: Attempt) -> bool:
@@ -183,10 +212,7 @@ class Pool:
         if not self.watch_wakes.is_set():
             self.watch_wakes.set()
         self._body(slot, attempt)
-        if not slot.detached:
-            return True
-        self._end_of_slow_step(slot)
-        return False
+        return self.leader is slot
 
     def _body(self, slot: Slot, attempt: Attempt) -> None:
         """Runs the body and appends its conclusion, unless somebody has concluded it already."""
@@ -204,7 +230,7 @@ class Pool:
                 continue
         seconds = time.monotonic() - slot.since
         self.measure(attempt.node, seconds)
-        dirt = left_dirty()
+        dirt = left_dirty(ours_only=seconds < SLOW_SECONDS)
         if slot.was_interrupted():
             close_all()
         if outcome is None or not attempt.settle():
@@ -215,22 +241,44 @@ class Pool:
 
     def _run_apart(self, slot: Slot, run: Run) -> None:
         """Runs one step in a follower's thread."""
+        suspect = run.suspect  # the leader clears it as soon as the step has concluded
         try:
             close_old_connections()
-            attempt = self.begin(run)
+            attempt = self.begin(run) if self._is_fenced(run) else None
             if attempt is not None:
                 self._serve_apart(slot, attempt)
         finally:
-            if run.suspect:
+            if suspect:
                 self.suspect_running = False
-            self._end_of_slow_step(slot)
+            self.leave_place(slot)
 
-    def _end_of_slow_step(self, slot: Slot) -> None:
+    def _is_fenced(self, run: Run) -> bool:
+        """Cancel, pause and takeover of what waited in memory are seen before it starts."""
+        if time.monotonic() - run.fenced_at < FENCE_SECONDS:
+            return True
+        if fence({run.id: run.lease}):
+            return True
+        self.drop(run)
+        return False
+
+    def take_place(self) -> bool:
+        """Whether the leader may run steps itself: it counts among ``threads`` while it does, so
+        that a thread is always left to take the baton."""
         with self.mutex:
-            self.busy -= 1
-            slot.detached = False
+            if self.busy >= self.threads:
+                return False
+            self.busy += 1
+            return True
+
+    def leave_place(self, slot: Slot) -> None:
+        """A thread has ended its step, or the leader its wave."""
+        with self.mutex:
+            if not slot.stuck:  # else its place was given away already
+                self.busy -= 1
             if self.leader_waits:
                 self.leader_wakes.notify()
+            if self.slow:
+                self.follower_wakes.notify()
 
     def begin(self, run: Run) -> Attempt | None:
         """The run's next attempt, or None if it must not start here any more."""
@@ -247,13 +295,12 @@ class Pool:
             attempt.settle()
             self.finished.append(conclude(attempt, verdict))
             return
-        if run.suspect or attempt.node.at_most_once:
-            if not commit_start(self.worker_id, attempt):
-                self.drop(run)
-                return
+        starts_first = run.suspect or run.started_row or attempt.node.at_most_once
+        if starts_first and not commit_start(self.worker_id, attempt):
+            self.drop(run)
+            return
         if attempt.node.is_async:
-            self.loop.submit(attempt)
-            self.watch_wakes.set()
+            self._submit(attempt)
             return
         self.active.add(attempt)
         self.watch_wakes.set()
@@ -264,6 +311,11 @@ class Pool:
                 self._body(slot, attempt)
         finally:
             self.active.discard(attempt)
+
+    def _submit(self, attempt: Attempt | None) -> None:
+        if attempt is not None:
+            self.loop.submit(attempt)
+            self.watch_wakes.set()
 
     def _run_atomic(self, slot: Slot, attempt: Attempt) -> None:
         slot.enter(attempt)
@@ -297,11 +349,11 @@ class Pool:
         """The verdict on an attempt whose deadline has passed, and the interruption of its body."""
         if attempt.settle():
             self.finished.append(conclude(attempt, timed_out(attempt), given_up=True))
-            self.abandon(attempt)
+            if attempt.interrupt is not None:
+                attempt.interrupt(attempt)
             self.wake_leader()
 
     def abandon(self, attempt: Attempt) -> None:
-        """Interrupts a body whose outcome will not be used."""
-        attempt.settle()
-        if attempt.interrupt is not None:
-            attempt.interrupt()
+        """Interrupts a body whose outcome will not be used; one that has ended is left alone."""
+        if attempt.settle() and attempt.interrupt is not None:
+            attempt.interrupt(attempt)

@@ -19,7 +19,7 @@ from ..definition import registry
 from ..store import leases
 from ..store.definitions import record_definitions
 from ..version import VERSION
-from . import capture
+from .capture import capturing
 from .heartbeat import Heartbeat
 from .keeper import Keeper, pid_space
 from .leader import Leader
@@ -53,7 +53,10 @@ class WorkerService:
 
     def run(self) -> bool:
         """Serves until the end; False if it ended because too many threads were stuck."""
-        capture.install()
+        with capturing():
+            return self._serve()
+
+    def _serve(self) -> bool:
         self.pool.worker_id = self._register()
         record_definitions(workflow.definition for workflow in registry.all())
         connections.close_all()
@@ -115,5 +118,3 @@ class WorkerService:
     def _ready(self) -> None:
         self.leader.woken = True
         self.pool.wake_leader()
-
-

@@ -18,8 +18,6 @@ class Slot:
         self.thread: threading.Thread | None = None
         self.attempt: Attempt | None = None
         self.since = 0.0
-        # The watch took the baton from this thread because its step holds it.
-        self.detached = False
         self.stuck = False
         self._lock = threading.Lock()
         self._in_user_code = False
@@ -38,20 +36,19 @@ class Slot:
         with self._lock:
             self._in_user_code = False
             if self._interrupted and self.thread and self.thread.ident:
-                ctypes.pythonapi.PyThreadState_SetAsyncExc(
-                    ctypes.c_ulong(self.thread.ident), None
-                )
-        self.attempt = None
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self.thread.ident), None)
+            self.attempt = None
 
     def was_interrupted(self) -> bool:
         """Whether the body that ran last was interrupted: its connections may be in any state."""
         return self._interrupted
 
-    def interrupt(self) -> None:
+    def interrupt(self, attempt: Attempt) -> None:
         """Raises AttemptAbandoned in the thread, at the next bytecode of its user code. A thread
         that sleeps or runs C code goes on until that ends."""
         with self._lock:
-            if self._in_user_code and self.thread and self.thread.ident:
+            # It may have ended meanwhile, and the thread be inside another run's step.
+            if self.attempt is attempt and self._in_user_code and self.thread and self.thread.ident:
                 self._interrupted = True
                 ctypes.pythonapi.PyThreadState_SetAsyncExc(
                     ctypes.c_ulong(self.thread.ident), ctypes.py_object(AttemptAbandoned)

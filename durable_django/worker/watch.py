@@ -9,8 +9,10 @@ import logging
 import threading
 import time
 
+from .attempt import Attempt
 from .leader import attempts_running
 from .pool import STANDSTILL_SECONDS, Pool
+from .slots import Slot
 
 logger = logging.getLogger("durable_django.worker")
 
@@ -68,8 +70,7 @@ class Watch:
         if time.monotonic() - slot.since >= STANDSTILL_SECONDS:
             with pool.mutex:
                 if pool.leader is slot and slot.attempt is attempt:
-                    slot.detached = True
-                    pool.busy += 1
+                    pool.seems_slow(attempt.node)
                     pool.leader = None
                     pool.follower_wakes.notify()
         return True
@@ -84,20 +85,25 @@ class Watch:
                 pool.time_out(attempt)
         for slot in list(pool.slots):
             held = slot.attempt
-            if held is not None and held.deadline is not None and not slot.stuck:
-                if now > held.deadline + STUCK_SECONDS:
-                    self._replace(slot, held.step_name)
+            if held is None or held.deadline is None or slot.stuck:
+                continue
+            if now > held.deadline + STUCK_SECONDS:
+                self._replace(slot, held)
         return bool(running)
 
-    def _replace(self, slot: object, step_name: str) -> None:
+    def _replace(self, slot: Slot, attempt: Attempt) -> None:
         """A thread that cannot be interrupted (it sleeps, or runs C code) is written off."""
         pool = self.pool
-        slot.stuck = True  # type: ignore[attr-defined]
-        stuck = sum(1 for each in pool.slots if each.stuck)
-        logger.error("a thread is stuck in %s beyond its timeout; another takes its place", step_name)
-        if stuck > pool.threads:
+        with pool.mutex:
+            if slot.attempt is not attempt:
+                return
+            slot.stuck = True
+            pool.busy -= 1
+        logger.error(
+            "a thread is stuck in %s beyond its timeout; another takes its place",
+            attempt.step_name,
+        )
+        if sum(1 for each in list(pool.slots) if each.stuck) > pool.threads:
             self.too_many_stuck = True
         else:
-            with pool.mutex:
-                pool.busy -= 1
             pool.add_thread()

@@ -11,8 +11,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from ...api import known_queue
 from ...conf import settings
 from ...definition.options import read_queue
+from ...exceptions import QueueNotFound
 from ...worker.service import WorkerService
 from ...worker.supervisor import Supervisor
 
@@ -74,8 +76,8 @@ def _queues(given: str) -> list[str]:
     queues = list(dict.fromkeys(name.strip() for name in given.split(",") if name.strip()))
     try:
         for queue in queues:
-            read_queue(queue, "--queues")
-    except (TypeError, ValueError) as error:
+            known_queue(read_queue(queue, "--queues"))
+    except (TypeError, ValueError, QueueNotFound) as error:
         raise CommandError(str(error)) from None
     if not queues:
         raise CommandError("--queues names no queue")

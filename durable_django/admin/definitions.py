@@ -1,0 +1,113 @@
+"""Workflow definitions: what each workflow and version that ran here looks like. Read-only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.http import urlencode
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
+
+from ..models import WorkflowDefinition
+from . import moments
+from .read_only import ReadOnlyAdmin, seen_at
+
+
+@dataclass
+class NodeView:
+    """A node of a stored structure, ready to be shown."""
+
+    name: str
+    kind: str
+    doc: str
+    notes: list[str]
+    children: list[NodeView] = field(default_factory=list)
+
+
+def node_views(structure: Any) -> list[NodeView]:
+    """The nodes of a structure, or of a block in it, in order. What an older version of this
+    package wrote may lack any of the keys."""
+    below = structure.get("nodes") or structure.get("children") or []
+    return [
+        NodeView(
+            name=node.get("name") or "",
+            kind=node.get("kind") or "",
+            doc=node.get("doc") or "",
+            notes=list(_notes(node)),
+            children=node_views(node),
+        )
+        for node in below
+    ]
+
+
+def count_nodes(nodes: list[NodeView]) -> int:
+    """All nodes, those in blocks too."""
+    return sum(1 + count_nodes(node.children) for node in nodes)
+
+
+def _notes(node: dict[str, Any]) -> Any:
+    if node.get("async"):
+        yield gettext("async")
+    if node.get("atomic"):
+        yield gettext("atomic")
+    if node.get("at_most_once"):
+        yield gettext("at most once")
+    if node.get("timeout"):
+        yield gettext("timeout %(time)s") % {"time": moments.length(node["timeout"])}
+    attempts = (node.get("retry") or {}).get("max_attempts", 1)
+    if attempts > 1:
+        said = ngettext("up to %(n)d attempt", "up to %(n)d attempts", attempts) % {"n": attempts}
+        yield f"{said} ({node['retry'].get('backoff', '')})"
+
+
+@admin.register(WorkflowDefinition)
+class WorkflowDefinitionAdmin(ReadOnlyAdmin):
+    """One row per workflow name and version."""
+
+    list_display = ["name", "version", "summary", "node_count", "first_seen", "executions"]
+    search_fields = ["name"]
+    fields = ["name", "version", "doc", "first_seen", "last_changed", "executions"]
+    readonly_fields = ["first_seen", "last_changed", "executions"]
+
+    @admin.display(description=_("description"))
+    def summary(self, row: WorkflowDefinition) -> str:
+        return row.doc.strip().partition("\n")[0]
+
+    @admin.display(description=_("nodes"))
+    def node_count(self, row: WorkflowDefinition) -> int:
+        return count_nodes(node_views(row.structure))
+
+    @admin.display(description=_("first seen"))
+    def first_seen(self, row: WorkflowDefinition) -> SafeString | None:
+        return moments.ago(row.created_at, seen_at(row))
+
+    @admin.display(description=_("last changed"))
+    def last_changed(self, row: WorkflowDefinition) -> SafeString | None:
+        return moments.ago(row.updated_at, seen_at(row))
+
+    @admin.display(description=_("executions"))
+    def executions(self, row: WorkflowDefinition) -> SafeString:
+        name = "admin:durable_django_execution_changelist"
+        address = reverse(name, current_app=self.admin_site.name)
+        query = urlencode([("workflow", row.name), ("version", str(row.version))])
+        text = gettext("Executions of %(workflow)s") % {"workflow": row}
+        return format_html('<a href="{}?{}">{}</a>', address, query, text)
+
+    def render_change_form(
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: Any = None,
+    ) -> Any:
+        context["nodes"] = node_views(obj.structure)
+        context["title"] = gettext("Workflow definition")
+        return super().render_change_form(request, context, add, change, form_url, obj)

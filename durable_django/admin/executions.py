@@ -1,0 +1,148 @@
+"""Executions: the list of runs, and the page of one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.admin.utils import quote
+from django.contrib.admin.views.main import ChangeList
+from django.core.paginator import Paginator
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+
+from ..models import Execution
+from ..models.execution import ExecutionKind
+from ..models.history import latest
+from ..store import clock
+from . import badges, filters, moments
+from .cancelling import CancelMixin
+from .facts import duration, facts, tags
+from .masking import Masks
+from .read_only import NewestFirst, ReadOnlyAdmin, seen_at
+from .run_page import run_page, tag_texts
+from .searching import search
+
+STEPS_PER_PAGE = 200
+CHILDREN_MAX = 20
+
+
+class Runs(NewestFirst):
+    """The list, without the columns that hold payloads."""
+
+    def get_queryset(self, request: HttpRequest, *args: Any, **kwargs: Any) -> QuerySet[Execution]:
+        return latest(super().get_queryset(request, *args, **kwargs))
+
+    def prepare(self, rows: list[Any]) -> None:
+        tagged = [row for row in rows if row.tags]
+        masks = Masks((row.workflow_name, row.version) for row in tagged)
+        for row in rows:
+            row.shown_tags = []
+        for row in tagged:
+            row.shown_tags = tag_texts(row.tags, masks.of(row.workflow_name, row.version))
+
+
+@admin.register(Execution)
+class ExecutionAdmin(CancelMixin, ReadOnlyAdmin):
+    """Runs of workflows; strands are part of their run. Override ``get_queryset`` to limit what
+    somebody may see."""
+
+    list_display = ["state", "run", "short_id", "queue", "tag_list", "age", "took"]
+    list_display_links = ["run", "short_id"]
+    list_filter = [
+        filters.StatusFilter,
+        filters.WorkflowFilter,
+        filters.VersionFilter,
+        filters.QueueFilter,
+        filters.CreatedFilter,
+    ]
+    parameters = filters.PARAMETERS
+    search_fields = ["workflow_name"]  # so that Django draws the box; see searching.py
+    search_help_text = _("Id or its beginning, workflow, tag (vip, customer=42), idempotency key")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Execution]:
+        return super().get_queryset(request).filter(kind=ExecutionKind.WORKFLOW)
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return Runs
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        return search(queryset, search_term), False
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        return []  # the template draws the page
+
+    # The columns
+
+    @admin.display(description=_("status"))
+    def state(self, run: Execution) -> SafeString:
+        return badges.execution_badge(run.status)
+
+    @admin.display(description=_("workflow"))
+    def run(self, run: Execution) -> SafeString:
+        return format_html(
+            '{} <span class="durable-version">v{}</span>', run.workflow_name, run.version
+        )
+
+    @admin.display(description=_("id"))
+    def short_id(self, run: Execution) -> SafeString:
+        text = str(run.pk)
+        return format_html('<code title="{}">{}…{}</code>', text, text[:8], text[-6:])
+
+    @admin.display(description=_("tags"))
+    def tag_list(self, run: Any) -> SafeString:
+        return tags(run.shown_tags)
+
+    @admin.display(description=_("created"))
+    def age(self, run: Execution) -> SafeString | None:
+        return moments.ago(run.created_at, seen_at(run))
+
+    @admin.display(description=_("duration"))
+    def took(self, run: Execution) -> str:
+        return duration(run, seen_at(run))
+
+    # The page
+
+    def render_change_form(
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: Any = None,
+    ) -> Any:
+        context.update(self._page(request, obj))
+        return super().render_change_form(request, context, add, change, form_url, obj)
+
+    def _page(self, request: HttpRequest, run: Execution) -> dict[str, Any]:
+        now = clock.now()
+        whole = "whole" in request.GET
+        paginator = Paginator(run.steps.select_related("worker").order_by("id"), STEPS_PER_PAGE)
+        steps = paginator.get_page(request.GET.get("steps", paginator.num_pages))
+        cancel_url = ""
+        if not run.is_final and self.has_cancel_permission(request, run):
+            cancel_url = self._url("cancel", quote(str(run.pk)))
+        return {
+            "title": run.workflow_name,
+            "subtitle": None,
+            "page": run_page(run, list(steps), now, whole=whole),
+            "whole": whole,
+            "badge": badges.execution_badge(run.status),
+            "facts": facts(run, now, self.admin_site.name),
+            "steps": steps,
+            "children": self._children(request, run),
+            "cancel_url": cancel_url,
+        }
+
+    def _children(self, request: HttpRequest, run: Execution) -> list[dict[str, Any]]:
+        rows = latest(self.get_queryset(request)).filter(parent=run.pk).order_by("id")
+        return [
+            {"run": child, "badge": badges.execution_badge(child.status)}
+            for child in rows[:CHILDREN_MAX]
+        ]

@@ -1,0 +1,186 @@
+"""Decoded values as readable, coloured text: laid out like JSON, other types named.
+
+Every character of data goes through ``format_html``. Characters that cannot be seen, or that change
+the direction of what follows, are shown as escapes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from .masking import DOTS, Masked
+
+Token = tuple[str, str]
+
+LINE_LENGTH_MAX: Final = 76
+BYTES_SHOWN_MAX: Final = 1_000
+# Joiners that shape Arabic and Indic scripts and emoji: invisible, but part of the writing.
+_JOINERS: Final = "\u200c\u200d"
+
+
+class Pretty(NamedTuple):
+    """Readable HTML, and whether the end of the value is missing in it."""
+
+    html: SafeString
+    is_cut: bool
+
+
+def pretty(value: Any, limit: int | None = None) -> Pretty:
+    """``value`` as HTML for a ``<pre>``; ``limit`` is in characters.
+
+    >>> pretty({"id": 7, "price": Decimal("9.50")}).html
+    '{<span class="durable-key">"id"</span>: <span class="durable-number">7</span>, ...
+    """
+    kept: list[Token] = []
+    left = limit
+    is_cut = False
+    for kind, text in _layout(value, 0):
+        if left is not None and len(text) > left:
+            kept.append((kind, text[:left] + "…"))
+            is_cut = True
+            break
+        left = None if left is None else left - len(text)
+        kept.append((kind, text))
+    return Pretty(_html(kept), is_cut)
+
+
+def visible(text: str) -> str:
+    """``text`` with what cannot be seen written as escapes; line breaks and tabs stay."""
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() or char in "\n\t" or char in _JOINERS else _escape(char)
+        for char in text
+    )
+
+
+def _escape(char: str) -> str:
+    code = ord(char)
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def _html(tokens: Iterable[Token]) -> SafeString:
+    pieces = (
+        (format_html('<span class="durable-{}">{}</span>', kind, text) if kind else text,)
+        for kind, text in tokens
+    )
+    return format_html_join("", "{}", pieces)
+
+
+def _layout(value: Any, depth: int) -> Iterator[Token]:
+    """On one line where it fits, else an entry a line."""
+    opened = _brackets(value)
+    if opened is None or not value:
+        yield from _scalar(value)
+        return
+    line = _one_line(value, LINE_LENGTH_MAX - 2 * depth)
+    if line is not None:
+        yield from line
+        return
+    begin, end, label = opened
+    yield "", begin
+    indent = "\n" + "  " * (depth + 1)
+    for index, (key, item) in enumerate(_entries(value)):
+        yield "", f",{indent}" if index else indent
+        yield from _key(key)
+        yield from _layout(item, depth + 1)
+    yield "", "\n" + "  " * depth + end
+    yield from label
+
+
+def _one_line(value: Any, room: int) -> list[Token] | None:
+    """The tokens of ``value`` on one line, None where that is longer than ``room``."""
+    tokens: list[Token] = []
+    for token in _flat(value):
+        room -= len(token[1])
+        if room < 0:
+            return None
+        tokens.append(token)
+    return tokens
+
+
+def _flat(value: Any) -> Iterator[Token]:
+    opened = _brackets(value)
+    if opened is None or not value:
+        yield from _scalar(value)
+        return
+    begin, end, label = opened
+    yield "", begin
+    for index, (key, item) in enumerate(_entries(value)):
+        if index:
+            yield "", ", "
+        yield from _key(key)
+        yield from _flat(item)
+    yield "", end
+    yield from label
+
+
+def _brackets(value: Any) -> tuple[str, str, list[Token]] | None:
+    if isinstance(value, Mapping):
+        return "{", "}", []
+    if isinstance(value, list):
+        return "[", "]", []
+    if isinstance(value, tuple):
+        return "(", ")", [("type", " tuple")]
+    if isinstance(value, set):
+        return "{", "}", [("type", " set")]
+    return None
+
+
+def _entries(value: Any) -> Iterable[tuple[str | None, Any]]:
+    if isinstance(value, Mapping):
+        return value.items()
+    if isinstance(value, set):
+        return ((None, item) for item in sorted(value, key=repr))
+    return ((None, item) for item in value)
+
+
+def _key(key: str | None) -> Iterator[Token]:
+    if key is not None:
+        yield "key", _quoted(str(key))
+        yield "", ": "
+
+
+def _quoted(text: str) -> str:
+    return visible(json.dumps(text, ensure_ascii=False))
+
+
+def _scalar(value: Any) -> Iterator[Token]:
+    if isinstance(value, Masked):
+        yield "masked", DOTS
+    elif isinstance(value, str):
+        yield "text", _quoted(value)
+    elif value is None or value is True or value is False:
+        yield "constant", json.dumps(value)
+    elif isinstance(value, int | float):
+        yield "number", repr(value)
+    elif isinstance(value, Mapping | list):
+        yield "", "{}" if isinstance(value, Mapping) else "[]"
+    else:
+        yield from _named(value)
+
+
+def _named(value: Any) -> Iterator[Token]:
+    """A value of a type that JSON does not have: its text, then the name of its type."""
+    text = str(value)
+    if isinstance(value, tuple | set):
+        text = "()" if isinstance(value, tuple) else "{}"
+    elif isinstance(value, bytes):
+        shown = repr(value[:BYTES_SHOWN_MAX])
+        rest = len(value) - BYTES_SHOWN_MAX
+        text = shown if rest <= 0 else f"{shown} … {rest:,} more"
+    elif isinstance(value, datetime | time):
+        zone = getattr(value.tzinfo, "key", None)
+        text = f"{text} {zone}" if zone else text
+    known = (datetime, date, time, timedelta, Decimal, UUID, bytes, tuple, set)
+    name = next((cls.__name__ for cls in known if isinstance(value, cls)), type(value).__name__)
+    yield "number" if isinstance(value, Decimal) else "text", visible(text)
+    yield "type", f" {name}"

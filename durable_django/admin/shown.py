@@ -1,0 +1,122 @@
+"""From stored texts to what may be seen of them: decoded, masked, laid out, cut.
+
+A value that cannot be decoded here is said to be so, without its text, which nobody could mask.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+
+from ..engine import values
+from ..engine.context import decode_changes
+from .masking import Mask
+from .pretty import pretty, visible
+
+
+@dataclass(frozen=True)
+class ValueView:
+    """A value ready to be shown; ``problem`` says why it cannot be."""
+
+    html: SafeString | str = ""
+    is_cut: bool = False
+    is_empty: bool = False
+    problem: str = ""
+
+
+class Entry(NamedTuple):
+    """A value under a key; ``op`` says what was done to it, for a change."""
+
+    key: str
+    value: ValueView
+    op: str = ""
+
+
+@dataclass(frozen=True)
+class ErrorView:
+    """An error ready to be shown."""
+
+    type: str
+    message: str = ""
+    node: str = ""
+    traceback: str = ""
+
+
+class Shown:
+    """Shows the values of one run under its mask; those longer than ``limit`` characters are cut,
+    None shows them whole."""
+
+    def __init__(self, mask: Mask, limit: int | None) -> None:
+        self.mask = mask
+        self.limit = limit
+
+    def value(self, text: str) -> ValueView:
+        """One stored value."""
+        return self._view(lambda: self.mask.value(values.decode(text)))
+
+    def entry(self, key: str, text: str, op: str = "") -> Entry:
+        """One stored value that stands under a key."""
+        value = self._view(lambda: self.mask.under(key, values.decode(text)))
+        return Entry(visible(key), value, op)
+
+    def text(self, text: str) -> str:
+        """A free text."""
+        return visible(self.mask.text(text))
+
+    def error(self, text: str) -> ErrorView | None:
+        """A stored error, None where there is none."""
+        if not text:
+            return None
+        try:
+            found = values.decode(text)
+        except ValueError:
+            return ErrorView(unreadable())
+        parts = (found.get(part) or "" for part in ("type", "message", "node", "traceback"))
+        return ErrorView(*(self.text(str(part)) for part in parts))
+
+    def changes(self, text: str) -> list[Entry]:
+        """What an attempt did to the context."""
+        try:
+            changes = decode_changes(text)
+        except ValueError:
+            return [Entry("", ValueView(problem=unreadable()))]
+        return [self.entry(change.key, change.text, change.op) for change in changes]
+
+    def _view(self, read: Callable[[], Any]) -> ValueView:
+        try:
+            value = read()
+        except ValueError:
+            return ValueView(problem=unreadable())
+        found = pretty(value, self.limit)
+        return ValueView(found.html, found.is_cut, is_empty=value is None or value in ({}, []))
+
+
+def unreadable() -> str:
+    """Said of a value with a time zone or a type that this process does not know."""
+    return gettext("This value cannot be read on this machine.")
+
+
+def learn(mask: Mask, text: str, key: str = "") -> None:
+    """Lets ``mask`` gather the secrets of a stored value, which may itself stand under a key."""
+    try:
+        value = values.decode(text)
+    except ValueError:
+        return
+    if mask.hides(key):
+        mask.learn_secret(value)
+    else:
+        mask.learn(value)
+
+
+def learn_changes(mask: Mask, text: str) -> None:
+    """Lets ``mask`` gather the secrets of what an attempt did to the context."""
+    try:
+        changes = decode_changes(text)
+    except ValueError:
+        return
+    for change in changes:
+        learn(mask, change.text, change.key)

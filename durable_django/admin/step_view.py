@@ -1,0 +1,131 @@
+"""What the page of an execution shows of one attempt at a node."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+from django.utils.safestring import SafeString
+
+from ..engine import values
+from ..models import Execution, StepRun, StepStatus
+from . import badges, moments
+from .shown import Entry, ErrorView, Shown, ValueView, unreadable
+
+BAR_WIDTH: Final = 1_000
+BAR_WIDTH_MIN: Final = 6
+OPEN: Final = frozenset({StepStatus.FAILED, StepStatus.TIMED_OUT, StepStatus.RUNNING})
+
+
+class Window(NamedTuple):
+    """The time a run took so far, which the bars of its attempts are drawn in."""
+
+    start: datetime
+    end: datetime
+    now: datetime
+
+    @classmethod
+    def of(cls, run: Execution, now: datetime) -> Window:
+        """From its start, or its creation where it has not started, to its end or now."""
+        return cls(run.started_at or run.created_at, run.finished_at or now, now)
+
+    def bar(self, start: datetime, end: datetime) -> tuple[str, str]:
+        """Where a bar begins and how wide it is, as text: an SVG takes no localized numbers."""
+        whole = max((self.end - self.start).total_seconds(), 1e-6)
+        left = (start - self.start).total_seconds() / whole * BAR_WIDTH
+        width = (end - start).total_seconds() / whole * BAR_WIDTH
+        shown = round(min(max(width, BAR_WIDTH_MIN), BAR_WIDTH))
+        return str(round(min(max(left, 0), BAR_WIDTH - shown))), str(shown)
+
+
+@dataclass(frozen=True)
+class LogView:
+    """One log line; ``loud`` are warnings and worse."""
+
+    time: str
+    exact: str
+    level: str
+    logger: str
+    message: str
+    loud: bool
+
+
+@dataclass(frozen=True)
+class StepView:
+    """One attempt, ready to be shown."""
+
+    anchor: str
+    name: str
+    path: str
+    kind: str
+    attempt: int
+    status: str
+    badge: SafeString
+    tone: str
+    offset: str
+    length: str
+    started: SafeString | None
+    finished: SafeString | None
+    worker: Any
+    worker_id: str
+    progress: str
+    output: ValueView | None
+    changes: list[Entry]
+    error: ErrorView | None
+    logs: list[LogView]
+    bar: tuple[str, str]
+    is_open: bool
+
+
+def step_view(row: StepRun, shown: Shown, window: Window, *, is_last: bool) -> StepView:
+    """``row`` as its run's page shows it: folded, unless it is where the run stands or fell."""
+    end = row.finished_at or window.now
+    completed = row.status == StepStatus.COMPLETED
+    return StepView(
+        anchor=f"step-{row.seq}",
+        name=row.name,
+        path=row.path if row.path != row.name else "",
+        kind=row.kind,
+        attempt=row.attempt,
+        status=row.status,
+        badge=badges.step_badge(row.status),
+        tone=badges.LOOKS[row.status].tone if row.status in badges.LOOKS else "calm",
+        offset=f"+{moments.length((row.started_at - window.start).total_seconds())}",
+        length=moments.length((end - row.started_at).total_seconds()),
+        started=moments.at(row.started_at, window.now),
+        finished=moments.at(row.finished_at, window.now),
+        worker=row.worker,
+        worker_id=str(row.worker_id or ""),
+        progress=_progress(row, shown),
+        output=shown.entry(row.name, row.output_text).value if completed else None,
+        changes=shown.changes(row.changes_text),
+        error=shown.error(row.error_text),
+        logs=_logs(row.logs_text, shown),
+        bar=window.bar(row.started_at, end),
+        is_open=is_last and row.status in OPEN,
+    )
+
+
+def _progress(row: StepRun, shown: Shown) -> str:
+    if not row.progress and not row.progress_message:
+        return ""
+    return f"{row.progress:.0%} {shown.text(row.progress_message)}".strip()
+
+
+def _logs(text: str, shown: Shown) -> list[LogView]:
+    try:
+        entries = values.decode(text)
+    except ValueError:
+        return [LogView("", "", "", "", unreadable(), loud=True)]
+    return [
+        LogView(
+            time=moments.clock_time(entry["at"]),
+            exact=moments.exact(entry["at"]),
+            level=str(entry["level"]),
+            logger=shown.text(str(entry["logger"])),
+            message=shown.text(str(entry["message"])),
+            loud=entry["level"] in ("WARNING", "ERROR", "CRITICAL"),
+        )
+        for entry in entries
+    ]

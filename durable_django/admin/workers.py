@@ -1,0 +1,112 @@
+"""Workers: who runs workflows, whether they still say so, and what they run now. Read-only."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from ..conf import settings
+from ..models import Execution, ExecutionStatus, Worker, WorkerStatus
+from ..models.history import latest
+from . import badges, moments
+from .facts import tags
+from .read_only import ReadOnlyAdmin, seen_at
+
+RUNS_MAX = 100
+
+
+def worker_badge(worker: Worker, now: datetime) -> SafeString:
+    """Its status; one that is alive but has not said so for longer than a lease is overdue."""
+    silence = now - worker.heartbeat_at
+    if worker.status == WorkerStatus.ALIVE and silence > timedelta(seconds=settings.LEASE_SECONDS):
+        return badges.badge("overdue", gettext("overdue"))
+    return badges.badge(worker.status, str(WorkerStatus(worker.status).label))
+
+
+@admin.register(Worker)
+class WorkerAdmin(ReadOnlyAdmin):
+    """One row per worker process."""
+
+    list_display = [
+        "state",
+        "name",
+        "queue_list",
+        "threads",
+        "package_version",
+        "started",
+        "heartbeat",
+    ]
+    list_display_links = ["name"]
+    search_fields = ["hostname"]
+    readonly_fields = ["state", "queue_list", "started", "heartbeat", "stopped"]
+    fields = [
+        "state",
+        "hostname",
+        "pid",
+        "queue_list",
+        "executor",
+        "threads",
+        "package_version",
+        "started",
+        "heartbeat",
+        "stopped",
+    ]
+
+    @admin.display(description=_("status"))
+    def state(self, worker: Worker) -> SafeString:
+        return worker_badge(worker, seen_at(worker))
+
+    @admin.display(description=_("host and process id"))
+    def name(self, worker: Worker) -> str:
+        return str(worker)
+
+    @admin.display(description=_("queues"))
+    def queue_list(self, worker: Worker) -> SafeString:
+        return tags(worker.queues)
+
+    @admin.display(description=_("started"))
+    def started(self, worker: Worker) -> SafeString | None:
+        return moments.ago(worker.started_at, seen_at(worker))
+
+    @admin.display(description=_("last heartbeat"))
+    def heartbeat(self, worker: Worker) -> SafeString | None:
+        return moments.ago(worker.heartbeat_at, seen_at(worker))
+
+    @admin.display(description=_("stopped"))
+    def stopped(self, worker: Worker) -> SafeString | None:
+        return moments.ago(worker.stopped_at, seen_at(worker))
+
+    def render_change_form(
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: Any = None,
+    ) -> Any:
+        context["title"] = gettext("Worker")
+        context["may_see_runs"] = request.user.has_perm("durable_django.view_execution")
+        context["runs"] = self._runs(obj) if context["may_see_runs"] else []
+        return super().render_change_form(request, context, add, change, form_url, obj)
+
+    def _runs(self, worker: Worker) -> list[dict[str, Any]]:
+        """What it runs now. Status and worker together: that is what the index holds."""
+        rows = Execution.objects.using(settings.DATABASE).filter(
+            worker=worker.pk, status=ExecutionStatus.RUNNING
+        )
+        now = seen_at(worker)
+        return [
+            {
+                "run": run,
+                "badge": badges.execution_badge(run.status),
+                "age": moments.ago(run.started_at, now),
+            }
+            for run in latest(rows).order_by("id")[:RUNS_MAX]
+        ]
