@@ -43,7 +43,7 @@ def _measure(options: Namespace) -> DatabaseFigures:
     from . import floor
     from .loads import LOADS, ONCE
 
-    sizes = sizes_of(options)
+    sizes, load_before = sizes_of(options), os.getloadavg()[0]
     floors: list[float] = []
     rounds: dict[str, list[list[Figure]]] = {name: [] for name in loads_of(options)}
     for number in range(sizes.rounds):
@@ -59,14 +59,14 @@ def _measure(options: Namespace) -> DatabaseFigures:
             rounds[name].append(figures)
     return DatabaseFigures(
         vendor=connection.vendor,
-        setting=_setting(sizes.rounds),
+        setting=_setting(sizes.rounds, load_before),
         floor=median(floors),
         floor_is=floor.description(),
         figures=[figure for same in rounds.values() for figure in median_of(same, median(floors))],
     )
 
 
-def _setting(rounds: int) -> str:
+def _setting(rounds: int, load_before: float) -> str:
     """What the figures were taken on."""
     import django
     from django.db import connection
@@ -85,6 +85,7 @@ def _setting(rounds: int) -> str:
     return (
         f"{database}, Python {platform.python_version()}, Django {django.get_version()}, "
         f"{os.cpu_count()} cores, a durable flush takes {flush_ms(Path(VAR)):.2f} ms, "
+        f"load average {load_before:.1f} before, "
         + (f"medians of {rounds} rounds" if rounds > 1 else "one round")
     )
 

@@ -67,7 +67,7 @@ for found in (
 
 
 def fill(python: str, environment: dict[str, str], orders: int) -> list[str]:
-    """The ids of a run that was retried, one that failed, one that waits; "" where there is none."""
+    """The ids of a run that was retried, one that failed, one that waits; "" for none."""
     said = subprocess.run(
         [python, "manage.py", "shell", "-c", FILL.format(orders=orders)],
         cwd=ROOT,

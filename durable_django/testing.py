@@ -83,7 +83,8 @@ def run_step(
 
     Every value passes the gate as in a real run. What the body raises is raised here.
 
-    >>> output, context = run_step(ProcessOrder.charge_payment, context={"total": 12})
+    >>> values = {"order_id": 7, "total": 12}
+    >>> output, context = run_step(ProcessOrder.charge_payment, context=values)
     """
     from asgiref.sync import async_to_sync
 
@@ -184,7 +185,7 @@ def fail_once(node: Step, error: BaseException | None = None) -> Fault:
     """The next attempt at ``node`` raises ``error`` (a RuntimeError) instead of running.
 
     >>> with fail_once(ProcessOrder.charge_payment):
-    ...     run(ProcessOrder, {...})
+    ...     execution = run(ProcessOrder, {"order": {"id": 7, "items": []}})
     """
     return Fault(node, "fail_once", error or RuntimeError(f"{node.name} fails once"))
 

@@ -8,6 +8,7 @@ from types import ModuleType
 
 import pytest
 
+from durable_django import Retry, Workflow, step
 from example_project.shop import models
 
 charged: dict[str, object] = {}
@@ -41,3 +42,25 @@ def import_as_shop(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "shop.models", models)
     monkeypatch.setitem(sys.modules, "shop.payments", sys.modules[__name__])
     charged.clear()
+
+
+def make_process_order() -> type[Workflow]:
+    """The workflow that docstrings call ProcessOrder."""
+
+    class ProcessOrder(Workflow):
+        class Meta:
+            name = "process_order"
+
+        @step
+        def validate(self) -> None:
+            order = self.input["order"]
+            self.context["order_id"] = order["id"]
+            self.context["total"] = sum(item["price"] for item in order["items"])
+
+        @step(retry=Retry(max_attempts=3))
+        def charge_payment(self) -> None:
+            self.context["charge_id"] = charge(
+                self.context["order_id"], self.context["total"], key=self.idempotency_key
+            )
+
+    return ProcessOrder

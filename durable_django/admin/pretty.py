@@ -37,7 +37,7 @@ def pretty(value: Any, limit: int | None = None) -> Pretty:
     """``value`` as HTML for a ``<pre>``; ``limit`` is in characters.
 
     >>> pretty({"id": 7, "price": Decimal("9.50")}).html
-    '{<span class="durable-key">"id"</span>: <span class="durable-number">7</span>, ...
+    '{<span class="durable-key">&quot;id&quot;</span>: <span class="durable-number">7</span>, ...
     """
     kept: list[Token] = []
     left = limit

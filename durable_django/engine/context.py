@@ -189,15 +189,15 @@ class Context(MutableMapping[str, Any]):
         sum. TypeError if it holds something else."""
         key = _judged_key(key)
         values.encode(by, f'context["{key}"]')
-        result = _incremented(key, self.get(key, 0), by)
-        values.encode(result, f'context["{key}"]', limit=self._limit)
         op = self._ops.get(key)
         if isinstance(op, _Increment):
-            op.by += by
-        elif op is None:
-            self._ops[key] = _Increment(by)
+            # Added up as it will be recorded: floats give another sum in another order.
+            by = _incremented(key, op.by, by)
+            result = _incremented(key, values.decode(self._texts.get(key, "0")), by)
         else:
-            self._ops[key] = _SET
+            result = _incremented(key, self.get(key, 0), by)
+        values.encode(result, f'context["{key}"]', limit=self._limit)
+        self._ops[key] = _SET if op in (_SET, _DELETE) else _Increment(by)
         self._live[key] = result
         return result
 

@@ -34,6 +34,9 @@ class Outputs(Mapping[str, Any]):
         value = self._live[name] = values.decode(text)
         return value
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._state.outputs or name in self._state.references
+
     def __iter__(self) -> Iterator[str]:
         yield from self._state.references
         yield from (name for name in self._state.outputs if name not in self._state.references)

@@ -70,13 +70,19 @@ def to_snapshot(state: RunState, seq_of: Mapping[str, int] | None = None) -> str
     known = seq_of or {}
     outputs = {name: str(seq) for name, seq in state.references.items()}
     for name, text in state.outputs.items():
-        large = len(text) > INLINE_OUTPUT_BYTES and name in known
+        large = name in known and _is_large(text)
         outputs[name] = str(known[name]) if large else f"[{text}]"
     return (
         f'{{"next":{values.quote(state.next_path)},"seq":{state.seq},"attempt":{state.attempt},'
         f'"context":{values.join_object(state.context)},"outputs":{values.join_object(outputs)},'
         f'"last":{values.quote(state.last)}}}'
     )
+
+
+def _is_large(text: str) -> bool:
+    if len(text) > INLINE_OUTPUT_BYTES or text.isascii():
+        return len(text) > INLINE_OUTPUT_BYTES
+    return len(text.encode()) > INLINE_OUTPUT_BYTES
 
 
 def from_snapshot(text: str) -> RunState:

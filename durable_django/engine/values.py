@@ -96,7 +96,7 @@ def visible(text: object, limit: int | None = None) -> str:
     """
     try:
         shown = str.__str__(str(text))
-    except Exception as error:
+    except (Exception, SystemExit, KeyboardInterrupt) as error:
         shown = f"<{type(text).__name__}: its str() raised {type(error).__name__}>"
     if limit is not None:
         shown = shown[: limit + 1]  # a character has at least one byte: enough, and quick

@@ -41,7 +41,7 @@ def fenced_write(
     if uncertain:
         _find_written(worker_id, wave, verdicts)
     mine = [c for c, verdict in zip(wave, verdicts, strict=True) if verdict == "held"]
-    _write(worker_id, mine)
+    _write(worker_id, mine if wait else _without_late_notes(mine))
     return [WRITTEN if verdict == "held" else verdict for verdict in verdicts]
 
 
@@ -79,6 +79,25 @@ def _find_written(worker_id: UUID, wave: Sequence[Checkpoint], verdicts: list[st
         step = checkpoint.step
         if step and (checkpoint.execution_id, step.seq, step.attempt) in written:
             verdicts[index] = WRITTEN
+
+
+def _without_late_notes(mine: list[Checkpoint]) -> list[Checkpoint]:
+    """Leaves out notes that an attempt runs whose end is recorded already."""
+    # race: late-note. An atomic step commits its end by itself, perhaps while the note that it
+    # still runs is on its way to a wave: its row must not say `running` again.
+    notes = {
+        (checkpoint.execution_id, checkpoint.step.seq)
+        for checkpoint in mine
+        if checkpoint.step and checkpoint.step.status == StepStatus.RUNNING
+    }
+    if not notes:
+        return mine
+    rows = StepRun.objects.using(settings.DATABASE).filter(
+        execution__id__any=[pk for pk, _ in notes], seq__in={seq for _, seq in notes}
+    )
+    ended = rows.exclude(status=StepStatus.RUNNING).values_list("execution_id", "seq")
+    late = notes & set(ended)
+    return [c for c in mine if not (c.step and (c.execution_id, c.step.seq) in late)]
 
 
 def _write(worker_id: UUID, mine: Sequence[Checkpoint]) -> None:

@@ -17,27 +17,29 @@ from ..conf import settings
 RECALIBRATE_SECONDS = 60.0
 
 _lock = threading.Lock()
-_base: datetime | None = None
-_base_monotonic = 0.0
-_base_alias = ""
+# What the database said, at which reading of the monotonic clock, and which database: one object,
+# so that a thread that reads it while another writes does not mix two readings.
+_reading: tuple[datetime, float, str] | None = None
 _offset = timedelta(0)
 
 
 def now() -> datetime:
     """The database's time now (aware, UTC). Asks the database at most once a minute."""
-    if _base is None or time.monotonic() - _base_monotonic > RECALIBRATE_SECONDS:
+    monotonic = time.monotonic()
+    reading = _reading
+    if reading is None or reading[2] != settings.DATABASE:
         return _calibrate()
-    if _base_alias != settings.DATABASE:
+    if monotonic - reading[1] > RECALIBRATE_SECONDS:
         return _calibrate()
-    return at(time.monotonic())
+    return at(monotonic)
 
 
 def at(monotonic: float) -> datetime:
     """The database's time at a reading of ``time.monotonic()`` in this process."""
-    base = _base
-    if base is None:
+    reading = _reading
+    if reading is None:
         return _calibrate() + timedelta(seconds=monotonic - time.monotonic())
-    return base + timedelta(seconds=monotonic - _base_monotonic) + _offset
+    return reading[0] + timedelta(seconds=monotonic - reading[1]) + _offset
 
 
 def after(moment: datetime, seconds: float) -> datetime | None:
@@ -50,9 +52,8 @@ def after(moment: datetime, seconds: float) -> datetime | None:
 
 def observe(database_time: datetime) -> None:
     """Takes a time a statement of the last moment returned, so that no extra one is needed."""
-    global _base, _base_monotonic, _base_alias
-    with _lock:
-        _base, _base_monotonic, _base_alias = database_time, time.monotonic(), settings.DATABASE
+    global _reading
+    _reading = (database_time, time.monotonic(), settings.DATABASE)
 
 
 def advance(delta: timedelta) -> None:
@@ -64,9 +65,9 @@ def advance(delta: timedelta) -> None:
 
 def reset() -> None:
     """Forgets offset and calibration."""
-    global _base, _offset
+    global _reading, _offset
     with _lock:
-        _base, _offset = None, timedelta(0)
+        _reading, _offset = None, timedelta(0)
 
 
 def _calibrate() -> datetime:

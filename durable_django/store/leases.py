@@ -65,7 +65,10 @@ def stop(worker_id: UUID) -> None:
 
 
 def alive_beside(worker_id: UUID, pid_space: str) -> list[tuple[UUID, int]]:
-    """(id, pid) of other workers that count as alive in the same process space."""
+    """(id, pid) of other workers that count as alive in the same process space; none where that is
+    unknown (""), since a pid means nothing then."""
+    if not pid_space:
+        return []
     rows = Worker.objects.using(settings.DATABASE)
     beside = rows.filter(status=WorkerStatus.ALIVE, pid_space=pid_space).exclude(pk=worker_id)
     return list(beside.values_list("id", "pid"))

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 from uuid import UUID
 
-from django.db import OperationalError, connections, transaction
+from django.db import InterfaceError, OperationalError, connections, transaction
 from django.db.models import F
 
 from ..conf import settings
@@ -25,7 +25,10 @@ T = TypeVar("T")
 # SQLSTATE classes after which the same transaction may succeed: serialization failure, deadlock,
 # lock timeout (https://www.postgresql.org/docs/current/errcodes-appendix.html).
 REPEATABLE = frozenset({"40001", "40P01", "55P03"})
+# admin_shutdown, crash_shutdown, cannot_connect_now; beside class 08, and no SQLSTATE at all.
+SHUTDOWN = frozenset({"57P01", "57P02", "57P03"})
 REPEAT_SECONDS = 10.0
+AWAY_SECONDS = 60.0
 
 
 def has_row_locks() -> bool:
@@ -81,6 +84,33 @@ def is_repeatable(error: BaseException) -> bool:
     if getattr(cause, "sqlstate", None) in REPEATABLE:
         return True
     return getattr(cause, "sqlite_errorname", "").startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether the database did not refuse but could not be reached: the connection is gone."""
+    cause = error.__cause__ or error
+    if not isinstance(error, OperationalError | InterfaceError) or hasattr(cause, "sqlite_errorcode"):
+        return False
+    sqlstate = getattr(cause, "sqlstate", None)
+    return sqlstate is None or sqlstate in SHUTDOWN or sqlstate.startswith("08")
+
+
+def when_back(transition: Callable[[], T]) -> T:
+    """Runs a transition that may be repeated even if only its answer was lost, again while the
+    database is away, for up to ``AWAY_SECONDS``."""
+    if connections[settings.DATABASE].in_atomic_block:
+        return transition()
+    give_up = time.monotonic() + AWAY_SECONDS
+    pause = 0.005
+    while True:
+        try:
+            return transition()
+        except (OperationalError, InterfaceError):
+            connections[settings.DATABASE].close()
+            if time.monotonic() > give_up:
+                raise
+        time.sleep(pause)
+        pause = min(pause * 2, 2.0)
 
 
 def in_callers_transaction() -> bool:

@@ -5,6 +5,7 @@ and those of suspect runs.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from uuid import UUID
 
@@ -16,13 +17,20 @@ from ..exceptions import StepInterrupted, WorkerLost
 from ..models import StepRun, StepStatus
 from ..store.checkpoint import fenced_write, record_start
 from ..store.records import WRITTEN
-from ..store.transactions import is_repeatable, repeating, worker_transaction
+from ..store.transactions import (
+    is_away,
+    is_repeatable,
+    repeating,
+    when_back,
+    worker_transaction,
+)
 from .attempt import Attempt, error_of, refused, run_body
 from .conclusion import Conclusion, conclude, note_running
 
 logger = logging.getLogger("durable_django.worker")
 
-ATOMIC_REPEATS_MAX = 10
+ATOMIC_REPEATS_MAX = 20  # half a minute, most of it for a database that is away
+PAUSE_SECONDS_MAX = 2.0
 
 Around = Callable[[Attempt, Callable[[], Outcome]], Outcome]
 
@@ -65,7 +73,7 @@ def commit_start(worker_id: UUID, attempt: Attempt) -> bool:
     note = note_running(attempt).checkpoint
     again = attempt.run.suspect or attempt.run.started_row is not None
     count = recoveries(attempt) if again else None
-    return repeating(lambda: record_start(worker_id, note, count)) == WRITTEN
+    return when_back(lambda: repeating(lambda: record_start(worker_id, note, count))) == WRITTEN
 
 
 class _Undo(Exception):
@@ -81,9 +89,10 @@ def run_atomic(
     """Runs an atomic step: its body, the fence and its checkpoint in one transaction.
 
     Returns (conclusion, written). Not written: the attempt failed and its conclusion goes with the
-    next wave, or (None) it was given up or its lease lost. Deadlocks and serialization failures run
-    it again and count no attempt. ``around`` runs the body, for a test kit that injects faults.
+    next wave, or (None) it was given up or its lease lost. Deadlocks, serialization failures and a
+    database that is away run it again and count no attempt. ``around`` runs the body, for a test kit that injects faults.
     """
+    pause = 0.005
     for _ in range(ATOMIC_REPEATS_MAX):
         conclusion: Conclusion | None = None
         try:
@@ -97,9 +106,12 @@ def run_atomic(
             if conclusion is not None and _is_written(worker_id, attempt):
                 return conclusion, True
             outcome = Outcome("failed", error=error_of(attempt, error))
-            if not is_repeatable(error):  # a constraint checked at commit, a lost connection
-                break
+            gave_up = attempt.settled and not attempt.settled_here
+            if gave_up or not (is_repeatable(error) or is_away(error)):
+                break  # a constraint checked at commit, say
             attempt.__dict__.pop("context", None)
+            time.sleep(pause)
+            pause = min(pause * 2, PAUSE_SECONDS_MAX)
     if outcome is None or not (attempt.settled_here or attempt.settle()):
         return None, False
     return conclude(attempt, outcome), False
@@ -127,4 +139,4 @@ def _is_written(worker_id: UUID, attempt: Attempt) -> bool:
     rows = StepRun.objects.using(settings.DATABASE).filter(
         execution_id=attempt.run.id, seq=attempt.visit.seq, worker_id=worker_id
     )
-    return rows.filter(status=StepStatus.COMPLETED).exists()
+    return when_back(rows.filter(status=StepStatus.COMPLETED).exists)

@@ -43,10 +43,8 @@ class CapturedStream:
 
     def write(self, text: str) -> int:
         attempt = current_attempt.get()
-        if attempt is not None and text.strip("\n"):
-            at = clock.at(time.monotonic())
-            for line in text.splitlines():
-                attempt.logs.add(at, "INFO", self._name, line)
+        if attempt is not None:
+            attempt.logs.write(clock.at(time.monotonic()), self._name, text)
         return self._stream.write(text)
 
     def __getattr__(self, name: str) -> Any:

@@ -14,6 +14,8 @@ from ..conf import settings
 # CONN_MAX_AGE=0 means one connection a request; a worker has no requests and steps of
 # microseconds, so it is read as a minute.
 CONNECTION_SECONDS = 60.0
+# libpq's PQTRANS_ACTIVE, PQTRANS_INTRANS, PQTRANS_INERROR.
+_OPEN_TRANSACTION = frozenset({1, 2, 3})
 
 
 def close_old_connections() -> None:
@@ -54,7 +56,17 @@ def _fault(connection: BaseDatabaseWrapper) -> str | None:
         return "inside a transaction"
     if not connection.autocommit:
         return "out of autocommit"
+    if _is_in_transaction(connection):  # by a BEGIN of its own, of which Django knows nothing
+        return "inside a transaction"
     return None
+
+
+def _is_in_transaction(connection: BaseDatabaseWrapper) -> bool:
+    raw = connection.connection
+    if connection.vendor == "postgresql":
+        # What is broken is no transaction: that is found, and closed, when it is used next.
+        return raw.pgconn.transaction_status in _OPEN_TRANSACTION
+    return bool(getattr(raw, "in_transaction", False))
 
 
 def abandon(connection: BaseDatabaseWrapper) -> None:

@@ -24,6 +24,9 @@ from .pool import Pool
 logger = logging.getLogger("durable_django.worker")
 
 
+LOCKED_SECONDS = 0.05
+
+
 class Keeper:
     """One thread. ``ready`` is called when it made something ready."""
 
@@ -71,9 +74,12 @@ class Keeper:
     def _look(self) -> float:
         """One round; seconds until the next."""
         due = self._known_due = waking.next_due()
+        pause = 0.001
         if due is not None and due <= clock.now():
             if waking.wake_due(self.pool.worker_id):
                 self._ready()
+            else:
+                pause = LOCKED_SECONDS  # somebody holds the lock of what is due
             self._known_due = waking.next_due()
         if time.monotonic() >= self._next_round:
             self._next_round = time.monotonic() + settings.HEARTBEAT_SECONDS
@@ -82,7 +88,7 @@ class Keeper:
         if self._known_due is None:
             return settings.POLL_SECONDS
         wait = (self._known_due - clock.now()).total_seconds()
-        return min(max(wait, 0.001), settings.POLL_SECONDS)
+        return min(max(wait, pause), settings.POLL_SECONDS)
 
     def _take_over(self) -> None:
         """Declares workers dead that are overdue, or whose process on this machine is gone."""

@@ -101,7 +101,7 @@ class Pool:
                         self._run_apart(slot, role)
                     else:
                         self.lead(slot)
-                except Exception:
+                except BaseException:
                     logger.exception("a worker thread failed and goes on")
                     self._give_up_baton(slot)
         finally:
@@ -247,6 +247,12 @@ class Pool:
             attempt = self.begin(run) if self._is_fenced(run) else None
             if attempt is not None:
                 self._serve_apart(slot, attempt)
+        except BaseException:
+            # Whatever the database says of it then, it is not this worker's any more.
+            slot.leave()
+            self.drop(run)
+            self.unsure = True
+            raise
         finally:
             if suspect:
                 self.suspect_running = False
@@ -334,6 +340,8 @@ class Pool:
         if slot.was_interrupted():
             close_all()
         if conclusion is None:
+            if attempt.settled_here:  # not given up by anybody: the lease was lost
+                self.drop(attempt.run)
             return
         self.finished.append(conclusion._replace(written=written))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import platform
-import threading
+import queue
 from collections.abc import Sequence
 from uuid import UUID
 
@@ -49,7 +49,8 @@ class WorkerService:
         self.watch = Watch(self.pool)
         self.leader.parked = self.keeper.parked
         self.pool.may_start = self.heartbeat.holds
-        self._stop = threading.Event()
+        # A queue, because an Event deadlocks when a signal handler sets it while this waits.
+        self._stop: queue.SimpleQueue[None] = queue.SimpleQueue()
 
     def run(self) -> bool:
         """Serves until the end; False if it ended because too many threads were stuck."""
@@ -75,12 +76,15 @@ class WorkerService:
 
     def stop(self) -> None:
         """Drain: running steps end, the rest is handed back. Safe in a signal handler."""
-        self._stop.set()
+        self._stop.put(None)
 
     def _wait(self) -> None:
-        while not self._stop.wait(0.1 if self.leader.burst else 0.5):
-            if self.pool.stopping or self.watch.too_many_stuck:
+        while not (self.pool.stopping or self.watch.too_many_stuck):
+            try:
+                self._stop.get(timeout=0.1 if self.leader.burst else 0.5)
                 break
+            except queue.Empty:
+                continue
         self.pool.stop()
         for slot in list(self.pool.slots):
             while slot.thread is not None and slot.thread.is_alive() and not slot.stuck:

@@ -46,6 +46,8 @@ class Supervisor:
                 if code is None:
                     continue
                 del self._children[number]
+                if self._stopping and code in (-signal.SIGTERM, -signal.SIGINT):
+                    continue  # told to stop before it had begun
                 if self._burst or self._stopping:
                     worst = max(worst, abs(code))
                 else:
@@ -56,6 +58,8 @@ class Supervisor:
     def _start(self, number: int) -> None:
         child = subprocess.Popen(_child_arguments())
         self._children[number] = (child, time.monotonic())
+        if self._stopping:  # the signal came while it was being started
+            child.terminate()
 
     def _replace(self, number: int, code: int, since: float) -> None:
         healthy = time.monotonic() - since > HEALTHY_SECONDS

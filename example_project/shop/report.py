@@ -60,8 +60,8 @@ def summary(batch: Batch, stock_before: int) -> Iterator[str]:
         yield f"  orders          {status:<12}{count:>7,}"
     out = ", ".join(Product.objects.filter(stock__lt=2).values_list("sku", flat=True)) or "-"
     yield f"  copies left     {_copies_left():>19,}  of {stock_before:,}; sold out: {out}"
-    yield f"  dollars charged {_dollars():>19,}  in {Payment.objects.count():,} payments"
-    yield f"  dollars returned{_dollars(Payment.Status.REFUNDED):>19,}"
+    yield f"  dollars charged {_dollars():>19,.2f}  in {Payment.objects.count():,} payments"
+    yield f"  dollars returned{_dollars(Payment.Status.REFUNDED):>19,.2f}"
 
 
 def mistakes(batch: Batch, stock_before: int) -> Iterator[str]:

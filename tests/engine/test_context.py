@@ -117,10 +117,9 @@ def _change_in_place(run: Any, key: str, value: Any) -> None:
 def _change_deep_inside(run: Any, key: str, value: Any) -> None:
     found = run.get(key)
     while isinstance(found, list | tuple) and found:
-        if isinstance(found, list):
-            found[0] = copy.deepcopy(value) if not isinstance(found[0], list) else found[0]
-            if not isinstance(found[0], list):
-                return
+        if isinstance(found, list) and not isinstance(found[0], list):
+            found[0] = copy.deepcopy(value)
+            return
         found = found[0]
 
 

@@ -10,12 +10,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import pytest
+from django.db import connection
 
 from durable_django.conf import DEFAULTS
 from durable_django.definition import registry
 from durable_django.worker.capture import CaptureHandler
 from durable_django.worker.service import WorkerService
 from tests.waiting import WAIT_SECONDS
+
+collect_ignore = [] if connection.vendor == "postgresql" else ["test_postgresql.py"]
 
 
 @pytest.fixture(autouse=True)

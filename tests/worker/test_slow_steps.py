@@ -1,5 +1,6 @@
 """Slow steps: they hold a thread each, and nobody else."""
 
+import asyncio
 import threading
 import time
 
@@ -117,13 +118,18 @@ def test_checkpoints_go_on_while_every_thread_is_held(workers):
     class Async(Workflow):
         @step
         async def quick(self):
+            assert await asyncio.to_thread(free.wait, 20)
             return "done"
 
-    workers.start(threads=1)
+    free = workers.latch()
+    service = workers.start(threads=1)
+    run = Async.start()
+    until(lambda: service.pool.loop.running)
     for workflow in (Known, Unknown) * 5:
         workflow.start()
     until(lambda: inside)
-    assert Async.start().get_result(timeout=5) == "done"
+    free.set()
+    assert run.get_result(timeout=5) == "done"
     assert len(inside) == 1
 
 

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from argparse import ArgumentParser
 from typing import Any
 
@@ -20,6 +21,9 @@ from ...worker.supervisor import Supervisor
 
 # What a worker process ends with when its threads are stuck: a supervisor starts another.
 EXIT_STUCK = 75
+# Ctrl-C, or systemd, tells each process of a group, and the supervisor tells its children as well:
+# what comes twice within this time was said once.
+SAME_SIGNAL_SECONDS = 0.5
 
 
 class Command(BaseCommand):
@@ -85,14 +89,16 @@ def _queues(given: str) -> list[str]:
 
 
 def _handle_signals(service: WorkerService) -> None:
-    asked = False
+    asked_at: float | None = None
 
     def handle(number: int, frame: Any) -> None:
-        nonlocal asked
-        if asked:
+        nonlocal asked_at
+        now = time.monotonic()
+        if asked_at is None:
+            asked_at = now
+            service.stop()
+        elif now - asked_at > SAME_SIGNAL_SECONDS:
             os._exit(128 + number)
-        asked = True
-        service.stop()
 
     signal.signal(signal.SIGTERM, handle)
     signal.signal(signal.SIGINT, handle)

@@ -1,0 +1,131 @@
+"""Rows as the engine would have left them, made one at a time."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from durable_django.engine import values
+from durable_django.engine.context import Change, encode_changes
+from durable_django.engine.state import RunState, to_snapshot
+from durable_django.models import FINAL, Execution, StepRun, Worker, WorkflowDefinition
+from durable_django.models.ids import uuid7
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def encoded(mapping: dict[str, Any]) -> dict[str, str]:
+    return {key: values.encode(value, key) for key, value in mapping.items()}
+
+
+def make_worker(**fields: Any) -> Worker:
+    """A worker that is alive."""
+    return Worker.objects.create(
+        **{
+            "hostname": "host",
+            "pid": 4711,
+            "queues": ["default"],
+            "threads": 8,
+            "package_version": "0.1.0",
+            "started_at": now(),
+            "heartbeat_at": now(),
+            **fields,
+        }
+    )
+
+
+def make_run(
+    status: str = "pending",
+    *,
+    input: Any = None,
+    context: dict[str, Any] | None = None,
+    outputs: dict[str, Any] | None = None,
+    result: Any = None,
+    error: dict[str, Any] | None = None,
+    **fields: Any,
+) -> Execution:
+    """A run in a status, with all that the constraints ask of it."""
+    pk = uuid7()
+    begun = fields.get("created_at", now())
+    needs: dict[str, Any] = {}
+    if status == "running":
+        needs = {"worker": fields.pop("worker", None) or make_worker(), "lease": 1}
+    if status in FINAL:
+        needs["finished_at"] = begun + timedelta(seconds=2)
+    if status in ("sleeping", "scheduled"):
+        needs["due_at"] = begun + timedelta(hours=1)
+    if status not in ("pending", "scheduled"):
+        needs["started_at"] = begun + timedelta(seconds=0.5)
+    state = RunState("", 0, 0, encoded(context or {}), encoded(outputs or {}))
+    return Execution.objects.create(
+        **{
+            "id": pk,
+            "root_id": pk,
+            "workflow_name": "tests.order",
+            "status": status,
+            "created_at": begun,
+            "ready_at": begun,
+            "input_text": values.encode({} if input is None else input, "input"),
+            "snapshot": to_snapshot(state),
+            "result_text": values.encode(result, "result"),
+            "error_text": values.encode(error, "error") if error else "",
+            **needs,
+            **fields,
+        }
+    )
+
+
+def make_step(
+    run: Execution,
+    name: str = "charge",
+    status: str = "completed",
+    *,
+    seq: int = 1,
+    attempt: int = 1,
+    output: Any = None,
+    changes: list[tuple[str, str, Any]] | None = None,
+    error: dict[str, Any] | None = None,
+    logs: list[str] | None = None,
+    **fields: Any,
+) -> StepRun:
+    """One attempt; `logs` are messages."""
+    at = run.started_at or run.created_at
+    found = [Change(op, key, values.encode(value, key)) for op, key, value in changes or []]
+    lines = [
+        {"at": at, "level": "INFO", "logger": "tests", "message": message} for message in logs or []
+    ]
+    return StepRun.objects.create(
+        **{
+            "execution": run,
+            "seq": seq,
+            "path": name,
+            "name": name,
+            "kind": "step",
+            "attempt": attempt,
+            "status": status,
+            "output_text": values.encode(output, "output"),
+            "changes_text": encode_changes(tuple(found)),
+            "error_text": values.encode(error, "error") if error else "",
+            "logs_text": values.encode(lines, "logs"),
+            "started_at": at,
+            "finished_at": None if status == "running" else at + timedelta(seconds=0.25),
+            **fields,
+        }
+    )
+
+
+def make_error(message: str = "no", traceback: str = "Traceback …") -> dict[str, Any]:
+    return {"type": "ValueError", "message": message, "traceback": traceback, "node": "charge"}
+
+
+def make_definition(structure: Any = None, **fields: Any) -> WorkflowDefinition:
+    """A stored definition."""
+    return WorkflowDefinition.objects.create(
+        **{
+            "name": "tests.order",
+            "structure_text": values.encode(structure or {"nodes": []}, "structure"),
+            "created_at": now(),
+            "updated_at": now(),
+            **fields,
+        }
+    )

@@ -1,0 +1,89 @@
+"""The pages of workflow definitions and of workers."""
+
+from datetime import timedelta
+
+import pytest
+
+from durable_django import Retry, Workflow, minutes, step
+from tests.admin.conftest import DEFINITIONS, LIST, WORKERS, page_of
+from tests.admin.rows import make_definition, make_run, make_worker, now
+
+
+def test_a_definition_shows_its_nodes_in_order_with_their_options(viewer, isolated):
+    class Order(Workflow):
+        @step
+        def validate(self):
+            """Look before leaping."""
+
+        @step(retry=Retry(max_attempts=3), timeout=minutes(5), at_most_once=True)
+        def charge(self):
+            pass
+
+        @step(atomic=True)
+        def ship(self):
+            pass
+
+    row = make_definition(Order.definition.structure(), doc="From order to parcel.\n\nMore.")
+    page = viewer.get(f"{DEFINITIONS}{row.pk}/change/").content.decode()
+    places = [page.index(f"<code>{name}</code>") for name in ("validate", "charge", "ship")]
+    assert places == sorted(places)
+    for said in ("Look before leaping.", "up to 3 attempts (exponential)", "timeout 5 min 0 s"):
+        assert said in page
+    for said in ("at most once", "atomic", "From order to parcel."):
+        assert said in page
+
+
+def test_nodes_in_blocks_stand_inside_them_and_are_counted(viewer):
+    inner = {"name": "both", "kind": "parallel", "children": [{"name": "a", "kind": "step"}]}
+    row = make_definition(
+        {"nodes": [{"name": "first", "kind": "step"}, inner]}, doc="Short.\nLong."
+    )
+    page = viewer.get(f"{DEFINITIONS}{row.pk}/change/").content.decode()
+    assert page.index("<code>both</code>") < page.index("<code>a</code>")
+    assert page.count('<ol class="durable-nodes">') == 2
+    listed = viewer.get(DEFINITIONS).content.decode()
+    assert '<td class="field-node_count">3</td>' in listed
+    assert "Short." in listed
+    assert "Long." not in listed
+
+
+def test_a_definition_leads_to_its_executions(viewer):
+    make_definition(name="a & b", version=2)
+    run = make_run(workflow_name="a & b", version=2)
+    make_run(workflow_name="a & b", version=1)
+    address = f"{LIST}?workflow=a+%26+b&version=2"
+    assert address.replace("&", "&amp;") in viewer.get(DEFINITIONS).content.decode()
+    assert [row.pk for row in viewer.get(address).context["cl"].result_list] == [run.pk]
+
+
+def test_a_definition_without_nodes_has_a_page(viewer):
+    row = make_definition({})
+    assert viewer.get(f"{DEFINITIONS}{row.pk}/change/").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({}, "alive"),
+        ({"heartbeat_at": now() - timedelta(minutes=2)}, "overdue"),
+        ({"status": "stopped", "heartbeat_at": now() - timedelta(minutes=2)}, "stopped"),
+        ({"status": "dead"}, "dead"),
+    ],
+)
+def test_a_worker_says_whether_it_still_works(viewer, fields, said):
+    worker = make_worker(hostname="oak", queues=["high", "default"], **fields)
+    for address in (WORKERS, f"{WORKERS}{worker.pk}/change/"):
+        page = viewer.get(address).content.decode()
+        assert f"</svg>{said}</span>" in page
+        for shown in ("oak", "high", "default", "0.1.0"):
+            assert shown in page
+
+
+def test_a_worker_shows_what_it_runs_now(viewer, staff):
+    worker = make_worker()
+    run, elsewhere = make_run("running", worker=worker), make_run("running")
+    address = f"{WORKERS}{worker.pk}/change/"
+    page = viewer.get(address).content.decode()
+    assert page_of(run) in page
+    assert page_of(elsewhere) not in page
+    assert page_of(run) not in staff("view_worker").get(address).content.decode()

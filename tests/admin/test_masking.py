@@ -1,0 +1,163 @@
+"""What must not be seen is not seen: by key, at any depth, and in texts as well as one can."""
+
+from decimal import Decimal
+
+import pytest
+from django.test import override_settings
+
+from durable_django import Workflow, step
+from durable_django.admin.masking import DOTS, MASKED, Mask, Masks
+from tests.admin.conftest import LIST, page_of
+from tests.admin.rows import make_definition, make_error, make_run, make_step
+
+CARD = "4111-1111-1111-1111"
+
+
+@pytest.fixture
+def pay(isolated):
+    class Pay(Workflow):
+        class Meta:
+            name = "tests.pay"
+            sensitive = ("Card_Number", "secret")
+
+        @step
+        def charge(self):
+            pass
+
+    return Pay
+
+
+def test_keys_match_whatever_their_case_at_any_depth():
+    value = {
+        "CARD": 1,
+        "order": [{"card": {"number": 2}}, ({"Card": 3},)],
+        "cards": 4,
+        "card_type": "visa",
+    }
+    assert Mask(["card"]).value(value) == {
+        "CARD": MASKED,
+        "order": [{"card": MASKED}, ({"Card": MASKED},)],
+        "cards": 4,
+        "card_type": "visa",
+    }
+    assert value["CARD"] == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("card=4111 at once", f"card={DOTS} at once"),
+        ("card=4111 1111 1111 1111.", f"card={DOTS}."),
+        ("Card: 4111, total: 3", f"Card: {DOTS}, total: 3"),
+        ('{"card": "41 11", "n": 1}', f'{{"card": {DOTS}, "n": 1}}'),
+        ("{'card': '41\\'11', 'n': 1}", f"{{'card': {DOTS}, 'n': 1}}"),
+        (r"{\"card\": \"4111\"}", rf"{{\"card\": {DOTS}}}"),
+        ('{"card": {"no": "4111"}, "n": 1}', f'{{"card": {DOTS}, "n": 1}}'),
+        ("card=Bearer abcdef", f"card={DOTS}"),
+        ("/pay?card=4111&n=1", f"/pay?card={DOTS}&n=1"),
+        ("discard=1 cardinal=2 my_card=3", "discard=1 cardinal=2 my_card=" + DOTS),
+        ("the card was declined", "the card was declined"),
+    ],
+)
+def test_pairs_in_a_text_are_masked(text, expected):
+    assert Mask(["card"]).text(text) == expected
+
+
+def test_secrets_that_were_seen_are_hidden_in_texts():
+    mask = Mask(["card"])
+    mask.learn({"card": CARD, "nested": [{"Card": {"cvc": 123456}}], "short": {"card": 7}})
+    text = f"charged {CARD} with 123456 in 7 days"
+    assert mask.text(text) == f"charged {DOTS} with {DOTS} in 7 days"
+    assert mask.value({"note": f"paid by {CARD}"}) == {"note": f"paid by {DOTS}"}
+
+
+def test_a_mask_without_keys_changes_nothing():
+    assert Mask([]).text("card=4111") == "card=4111"
+    assert Mask([]).value({"card": 1}) == {"card": 1}
+
+
+def test_a_hostile_text_is_masked_in_no_time():
+    mask = Mask(["card", "c"])
+    for text in (
+        'card="' + "\\" * 60_000,
+        "card=" * 12_000,
+        "card={" * 12_000,
+        "c=1 " + "1-" * 30_000,
+    ):
+        mask.text(text)
+
+
+def test_keys_come_from_all_versions_of_the_workflow_and_from_the_settings(pay, settings):
+    class PayLater(Workflow):
+        class Meta:
+            name = "tests.pay"
+            version = 2
+            sensitive = ("iban",)
+
+        @step
+        def charge(self):
+            pass
+
+    with override_settings(DURABLE={"SENSITIVE": ["pin"]}):
+        mask = Masks([("tests.pay", 1)]).of("tests.pay", 1)
+    for key in ("card_number", "SECRET", "iban", "PIN"):
+        assert mask.hides(key), key
+    assert not mask.hides("total")
+
+
+def test_a_run_whose_code_is_gone_hides_what_any_workflow_hides(pay, db):
+    make_definition({"nodes": [], "sensitive": ["token"]}, name="tests.gone")
+    mask = Masks([("tests.gone", 1)]).of("tests.gone", 1)
+    assert mask.hides("card_number")
+    assert mask.hides("token")
+
+
+def test_nothing_sensitive_reaches_the_page(viewer, pay):
+    run = make_run(
+        "completed",
+        workflow_name="tests.pay",
+        input={"order": {"card_number": CARD, "id": 7}},
+        context={"CARD_NUMBER": CARD, "note": f"paid with {CARD}", "price": Decimal(3)},
+        outputs={"charge": {"secret": "hunter2hunter2"}},
+        result={"secret": "hunter2hunter2"},
+        tags={"card_number": CARD, "open": "yes"},
+        reason=f"card {CARD} was stolen",
+        error=make_error(f"cannot charge {CARD}", f"File x\n  card_number={CARD}"),
+    )
+    make_step(
+        run,
+        output={"secret": "hunter2hunter2"},
+        changes=[("set", "card_number", CARD), ("append", "seen", {"secret": "s3"})],
+        error=make_error(f"cannot charge {CARD}", f"card_number='{CARD}'"),
+        logs=[f"charging {CARD}", "secret=s3 next"],
+        progress=0.5,
+        progress_message=f"asking about {CARD}",
+    )
+    page = viewer.get(page_of(run)).content.decode()
+    for secret in (CARD, "hunter2", "s3"):
+        assert secret not in page.replace("css", ""), secret
+    assert DOTS in page
+    assert "price" in page
+    listed = viewer.get(LIST).content.decode()
+    assert CARD not in listed
+    assert "open=yes" in listed
+
+
+def test_a_superuser_sees_no_more(admin_client, pay):
+    run = make_run(workflow_name="tests.pay", input={"secret": "hunter2"})
+    assert "hunter2" not in admin_client.get(page_of(run)).content.decode()
+
+
+def test_a_node_called_like_a_sensitive_key_hides_its_output(viewer, isolated):
+    class Fetch(Workflow):
+        class Meta:
+            name = "tests.fetch"
+            sensitive = ("secret",)
+
+        @step
+        def secret(self):
+            pass
+
+    run = make_run("completed", workflow_name="tests.fetch", outputs={"secret": "hunter2"})
+    make_step(run, "secret", output="hunter2")
+    assert "hunter2" not in viewer.get(page_of(run)).content.decode()
