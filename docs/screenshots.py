@@ -2,7 +2,7 @@
 
 It runs the shop's demo on a database of its own in a temporary directory, serves the admin on
 localhost and photographs it with Chromium (Debian: apt install chromium chromium-driver; Python:
-selenium). `--orders 0`, `1` or `10000` and `--out DIRECTORY` are for looking at other sizes.
+selenium). `--orders`, `--all` and `--out DIRECTORY` are for looking at more of it.
 """
 
 import argparse
@@ -31,7 +31,7 @@ START_SECONDS_MAX = 30
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--orders", type=int, default=60)
+    parser.add_argument("--orders", type=int, default=30)
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "images")
     parser.add_argument("--all", action="store_true", help="more pages, narrow ones too")
     parser.add_argument("--python", default=sys.executable, help="the one that serves the admin")

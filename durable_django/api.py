@@ -210,7 +210,7 @@ def list_children(id: ExecutionLike) -> QuerySet[Execution]:
     return rows.filter(parent_id=_pk(id), kind=ExecutionKind.WORKFLOW).order_by("id")
 
 
-def get_result(execution: ExecutionLike, *, timeout: Duration | None = None) -> Any:
+def get_result(id: ExecutionLike, *, timeout: Duration | None = None) -> Any:
     """Blocks until the run ends; its result, or ExecutionFailed if it did not complete.
 
     ``timeout`` in seconds or a timedelta: TimeoutError when the run has not ended by then. Raises
@@ -219,7 +219,7 @@ def get_result(execution: ExecutionLike, *, timeout: Duration | None = None) -> 
     from .store.transactions import in_callers_transaction
 
     until = _deadline(timeout)
-    pk = _pk(execution)
+    pk = _pk(id)
     if in_callers_transaction():
         raise InvalidState(f"get_result of {pk} inside a transaction would wait for ever")
     pause = POLL_SECONDS_FIRST
@@ -232,14 +232,14 @@ def get_result(execution: ExecutionLike, *, timeout: Duration | None = None) -> 
         pause = min(pause * 1.5, POLL_SECONDS_LAST)
 
 
-async def aget_result(execution: ExecutionLike, *, timeout: Duration | None = None) -> Any:
+async def aget_result(id: ExecutionLike, *, timeout: Duration | None = None) -> Any:
     """The coroutine of :func:`get_result`; it holds no thread while it waits."""
     import asyncio
 
     until = _deadline(timeout)
     pause = POLL_SECONDS_FIRST
     while True:
-        run = await aget_execution(execution)
+        run = await aget_execution(id)
         if run.is_final:
             return _result_of(run)
         _check_time(until, run)

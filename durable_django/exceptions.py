@@ -138,8 +138,7 @@ class NotInStep(DurableError):
 
 
 class InstanceState(DurableError):
-    """An attribute was set on `self` in a step. It would be lost: each attempt gets a new "
-    "object."""
+    """An attribute was set on `self` in a step; it would be lost, as each attempt has its own."""
 
 
 class NodeCalled(DurableError):

@@ -119,23 +119,10 @@ def _attempt_alone(
 
     name = node.name or ""
     definition = _class_of(node).definition
-    now = datetime.now(UTC)
-    clock.observe(now)  # so that nothing asks the database for the time
+    clock.observe(datetime.now(UTC))  # so that nothing asks the database for the time
     text = values.encode({} if input is None else input, "input")
     claimed = Claimed(
-        uuid4(),
-        1,
-        definition.name,
-        definition.version,
-        "default",
-        text,
-        "",
-        0,
-        False,
-        0,
-        0,
-        None,
-        now,
+        uuid4(), 1, definition.name, definition.version, "default", text, "", 0, False, 0, 0
     )
     made = Run(claimed, definition)
     made.state = made.state._replace(

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from django.utils.html import format_html
-from django.utils.safestring import SafeString
 
 from ..models import ExecutionStatus, StepStatus
 
@@ -50,7 +49,7 @@ LOOKS: Final[dict[str, Look]] = {
 _UNKNOWN: Final = Look("calm", _CIRCLE)
 
 
-def badge(status: str, label: str) -> SafeString:
+def badge(status: str, label: str) -> str:
     """A status as people see it; ``label`` is its text in the reader's language."""
     look = LOOKS.get(status, _UNKNOWN)
     return format_html(
@@ -63,13 +62,13 @@ def badge(status: str, label: str) -> SafeString:
     )
 
 
-def execution_badge(status: str) -> SafeString:
+def execution_badge(status: str) -> str:
     """The badge of an execution's status."""
     known = status in ExecutionStatus.values
     return badge(status, str(ExecutionStatus(status).label) if known else status)
 
 
-def step_badge(status: str) -> SafeString:
+def step_badge(status: str) -> str:
     """The badge of a step run's status."""
     known = status in StepStatus.values
     return badge(status, str(StepStatus(status).label) if known else status)

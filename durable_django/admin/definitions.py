@@ -10,7 +10,6 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.http import urlencode
-from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
@@ -84,15 +83,15 @@ class WorkflowDefinitionAdmin(ReadOnlyAdmin):
         return count_nodes(node_views(row.structure))
 
     @admin.display(description=_("first seen"))
-    def first_seen(self, row: WorkflowDefinition) -> SafeString | None:
+    def first_seen(self, row: WorkflowDefinition) -> str | None:
         return moments.ago(row.created_at, seen_at(row))
 
     @admin.display(description=_("last changed"))
-    def last_changed(self, row: WorkflowDefinition) -> SafeString | None:
+    def last_changed(self, row: WorkflowDefinition) -> str | None:
         return moments.ago(row.updated_at, seen_at(row))
 
     @admin.display(description=_("executions"))
-    def executions(self, row: WorkflowDefinition) -> SafeString:
+    def executions(self, row: WorkflowDefinition) -> str:
         name = "admin:durable_django_execution_changelist"
         address = reverse(name, current_app=self.admin_site.name)
         query = urlencode([("workflow", row.name), ("version", str(row.version))])

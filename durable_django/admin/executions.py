@@ -11,7 +11,6 @@ from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
-from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from ..models import Execution
@@ -80,26 +79,26 @@ class ExecutionAdmin(CancelMixin, ReadOnlyAdmin):
     # The columns
 
     @admin.display(description=_("status"))
-    def state(self, run: Execution) -> SafeString:
+    def state(self, run: Execution) -> str:
         return badges.execution_badge(run.status)
 
     @admin.display(description=_("workflow"))
-    def run(self, run: Execution) -> SafeString:
+    def run(self, run: Execution) -> str:
         return format_html(
             '{} <span class="durable-version">v{}</span>', run.workflow_name, run.version
         )
 
     @admin.display(description=_("id"))
-    def short_id(self, run: Execution) -> SafeString:
+    def short_id(self, run: Execution) -> str:
         text = str(run.pk)
         return format_html('<code title="{}">{}…{}</code>', text, text[:8], text[-6:])
 
     @admin.display(description=_("tags"))
-    def tag_list(self, run: Any) -> SafeString:
+    def tag_list(self, run: Any) -> str:
         return tags(run.shown_tags)
 
     @admin.display(description=_("created"))
-    def age(self, run: Execution) -> SafeString | None:
+    def age(self, run: Execution) -> str | None:
         return moments.ago(run.created_at, seen_at(run))
 
     @admin.display(description=_("duration"))

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from ..conf import settings
@@ -39,12 +38,12 @@ def duration(run: Execution, now: datetime) -> str:
     return text if run.finished_at else _("%(time)s so far") % {"time": text}
 
 
-def tags(texts: Iterable[str]) -> SafeString:
+def tags(texts: Iterable[str]) -> str:
     """Tags side by side."""
     return format_html_join(" ", '<span class="durable-tag">{}</span>', ((text,) for text in texts))
 
 
-def link(model: str, pk: Any, text: str, site: str) -> SafeString:
+def link(model: str, pk: Any, text: str, site: str) -> str:
     """A link to the page of one of our rows."""
     address = reverse(f"admin:durable_django_{model}_change", args=[pk], current_app=site)
     return format_html('<a href="{}">{}</a>', address, text)

@@ -60,6 +60,11 @@ class Mask:
             pattern = rf"(?P<key>(?<![^\W_])(?:{any_key})){_AFTER_KEY}"
             self._pair = re.compile(pattern, re.IGNORECASE)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to hide."""
+        return not self._keys
+
     def hides(self, key: str) -> bool:
         """Whether what stands under ``key`` is sensitive."""
         return key.casefold() in self._keys

@@ -9,7 +9,6 @@ from datetime import datetime
 
 from django.utils import timezone
 from django.utils.html import format_html
-from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
@@ -63,7 +62,7 @@ def relative(value: datetime, now: datetime) -> str:
     return (_("in %(time)s") if seconds < 0 else _("%(time)s ago")) % {"time": time}
 
 
-def ago(value: datetime | None, now: datetime) -> SafeString | None:
+def ago(value: datetime | None, now: datetime) -> str | None:
     """For lists: relative, the exact moment in its title."""
     if value is None:
         return None
@@ -75,7 +74,7 @@ def ago(value: datetime | None, now: datetime) -> SafeString | None:
     )
 
 
-def at(value: datetime | None, now: datetime) -> SafeString | None:
+def at(value: datetime | None, now: datetime) -> str | None:
     """For pages: exact, and how long ago."""
     if value is None:
         return None

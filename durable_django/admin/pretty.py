@@ -14,7 +14,6 @@ from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString
 
 from .masking import DOTS, Masked
 
@@ -29,7 +28,7 @@ _JOINERS: Final = "\u200c\u200d"
 class Pretty(NamedTuple):
     """Readable HTML, and whether the end of the value is missing in it."""
 
-    html: SafeString
+    html: str
     is_cut: bool
 
 
@@ -67,7 +66,7 @@ def _escape(char: str) -> str:
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
-def _html(tokens: Iterable[Token]) -> SafeString:
+def _html(tokens: Iterable[Token]) -> str:
     pieces = (
         (format_html('<span class="durable-{}">{}</span>', kind, text) if kind else text,)
         for kind, text in tokens

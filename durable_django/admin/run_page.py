@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from itertools import islice
+from typing import Final, NamedTuple
 
 from ..models import Execution, StepRun
 from .masking import Mask, Masks
@@ -15,6 +16,14 @@ from .step_view import StepView, Window, step_view
 
 VALUE_LENGTH_MAX: Final = 100_000
 PART_LENGTH_MAX: Final = 20_000
+ENTRIES_MAX: Final = 500
+
+
+class Entries(NamedTuple):
+    """Values by key, and how many more there are."""
+
+    entries: list[Entry]
+    more: int
 
 
 @dataclass(frozen=True)
@@ -26,8 +35,8 @@ class RunPage:
     input: ValueView
     result: ValueView | None
     error: ErrorView | None
-    context: list[Entry]
-    outputs: list[Entry]
+    context: Entries
+    outputs: Entries
     steps: list[StepView]
 
 
@@ -47,8 +56,8 @@ def run_page(run: Execution, rows: list[StepRun], now: datetime, *, whole: bool)
         input=shown.value(run.input_text),
         result=shown.value(run.result_text) if run.status == "completed" else None,
         error=shown.error(run.error_text),
-        context=[part.entry(key, text) for key, text in state.context.items()],
-        outputs=[part.entry(key, text) for key, text in outputs.items()],
+        context=_entries(state.context, part),
+        outputs=_entries(outputs, part),
         steps=[step_view(row, part, window, is_last=row is rows[-1]) for row in rows],
     )
 
@@ -58,6 +67,13 @@ def tag_texts(tags: object, mask: Mask) -> list[str]:
     if isinstance(tags, Mapping):
         return [visible(f"{key}={mask.under(key, value)}") for key, value in tags.items()]
     return [visible(mask.text(str(tag))) for tag in tags] if isinstance(tags, list) else []
+
+
+def _entries(texts: Mapping[str, str], shown: Shown) -> Entries:
+    """The first of many, all of them where values are shown whole."""
+    most = len(texts) if shown.limit is None else ENTRIES_MAX
+    kept = islice(texts.items(), most)
+    return Entries([shown.entry(key, text) for key, text in kept], max(len(texts) - most, 0))
 
 
 def _referenced(run: Execution, references: Mapping[str, int]) -> dict[str, str]:
@@ -73,6 +89,8 @@ def _learn(
     mask: Mask, run: Execution, rows: list[StepRun], entries: tuple[Mapping[str, str], ...]
 ) -> None:
     """Gathers the secrets of a run before any of its texts is shown."""
+    if mask.is_empty:
+        return
     learn(mask, run.input_text)
     learn(mask, run.result_text)
     for mapping in entries:

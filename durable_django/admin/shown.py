@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 
 from ..engine import values
@@ -22,7 +21,7 @@ from .pretty import pretty, visible
 class ValueView:
     """A value ready to be shown; ``problem`` says why it cannot be."""
 
-    html: SafeString | str = ""
+    html: str = ""
     is_cut: bool = False
     is_empty: bool = False
     problem: str = ""

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from django.utils.safestring import SafeString
-
 from ..engine import values
 from ..models import Execution, StepRun, StepStatus
 from . import badges, moments
@@ -61,12 +59,12 @@ class StepView:
     kind: str
     attempt: int
     status: str
-    badge: SafeString
+    badge: str
     tone: str
     offset: str
     length: str
-    started: SafeString | None
-    finished: SafeString | None
+    started: str | None
+    finished: str | None
     worker: Any
     worker_id: str
     progress: str

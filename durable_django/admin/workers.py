@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -21,7 +21,7 @@ from .read_only import ReadOnlyAdmin, seen_at
 RUNS_MAX = 100
 
 
-def worker_badge(worker: Worker, now: datetime) -> SafeString:
+def worker_badge(worker: Worker, now: datetime) -> str:
     """Its status; one that is alive but has not said so for longer than a lease is overdue."""
     silence = now - worker.heartbeat_at
     if worker.status == WorkerStatus.ALIVE and silence > timedelta(seconds=settings.LEASE_SECONDS):
@@ -59,7 +59,7 @@ class WorkerAdmin(ReadOnlyAdmin):
     ]
 
     @admin.display(description=_("status"))
-    def state(self, worker: Worker) -> SafeString:
+    def state(self, worker: Worker) -> str:
         return worker_badge(worker, seen_at(worker))
 
     @admin.display(description=_("host and process id"))
@@ -67,19 +67,19 @@ class WorkerAdmin(ReadOnlyAdmin):
         return str(worker)
 
     @admin.display(description=_("queues"))
-    def queue_list(self, worker: Worker) -> SafeString:
+    def queue_list(self, worker: Worker) -> str:
         return tags(worker.queues)
 
     @admin.display(description=_("started"))
-    def started(self, worker: Worker) -> SafeString | None:
+    def started(self, worker: Worker) -> str | None:
         return moments.ago(worker.started_at, seen_at(worker))
 
     @admin.display(description=_("last heartbeat"))
-    def heartbeat(self, worker: Worker) -> SafeString | None:
+    def heartbeat(self, worker: Worker) -> str | None:
         return moments.ago(worker.heartbeat_at, seen_at(worker))
 
     @admin.display(description=_("stopped"))
-    def stopped(self, worker: Worker) -> SafeString | None:
+    def stopped(self, worker: Worker) -> str | None:
         return moments.ago(worker.stopped_at, seen_at(worker))
 
     def render_change_form(
@@ -92,21 +92,27 @@ class WorkerAdmin(ReadOnlyAdmin):
         obj: Any = None,
     ) -> Any:
         context["title"] = gettext("Worker")
-        context["may_see_runs"] = request.user.has_perm("durable_django.view_execution")
-        context["runs"] = self._runs(obj) if context["may_see_runs"] else []
+        runs = self._visible_runs(request)
+        context["may_see_runs"] = runs is not None
+        context["runs"] = [] if runs is None else self._runs(obj, runs)
         return super().render_change_form(request, context, add, change, form_url, obj)
 
-    def _runs(self, worker: Worker) -> list[dict[str, Any]]:
+    def _visible_runs(self, request: HttpRequest) -> QuerySet[Execution] | None:
+        """The runs that this person may see, as the admin of executions says; None for none."""
+        if not self.admin_site.is_registered(Execution):
+            return None
+        executions = self.admin_site.get_model_admin(Execution)
+        return executions.get_queryset(request) if executions.has_view_permission(request) else None
+
+    def _runs(self, worker: Worker, runs: QuerySet[Execution]) -> list[dict[str, Any]]:
         """What it runs now. Status and worker together: that is what the index holds."""
-        rows = Execution.objects.using(settings.DATABASE).filter(
-            worker=worker.pk, status=ExecutionStatus.RUNNING
-        )
         now = seen_at(worker)
+        rows = latest(runs.filter(worker=worker.pk, status=ExecutionStatus.RUNNING))
         return [
             {
                 "run": run,
                 "badge": badges.execution_badge(run.status),
                 "age": moments.ago(run.started_at, now),
             }
-            for run in latest(rows).order_by("id")[:RUNS_MAX]
+            for run in rows.order_by("id")[:RUNS_MAX]
         ]

@@ -83,4 +83,7 @@ class Definition:
         """The plan as JSON-able data, to be stored, compared and drawn: ``{"nodes": [{"name":
         …}]}``.
         """
-        return {"nodes": [node.structure(self) for node in self.top]}
+        return {
+            "nodes": [node.structure(self) for node in self.top],
+            "sensitive": sorted(self.options.sensitive),
+        }

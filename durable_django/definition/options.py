@@ -48,8 +48,7 @@ class Options:
 
 
 def read_options(body: ClassBody, base: Options, default_name: str) -> Options:
-    """The options of the class whose body has ended. DefinitionError for an option that is "
-    "wrong."""
+    """The options of the class whose body has ended. DefinitionError for one that is wrong."""
     given = {}
     for key, value in _written(body).items():
         if key in NOT_SUPPORTED_YET:

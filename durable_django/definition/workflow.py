@@ -134,8 +134,7 @@ class Workflow(metaclass=WorkflowMeta):
 
     @property
     def outputs(self) -> Mapping[str, Any]:
-        """What the nodes before gave, by name; read-only. KeyError for one that has not "
-        "completed."""
+        """What the nodes before gave, by name; read-only. KeyError for one not yet completed."""
         return self._attempt.outputs
 
     @property

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from ..definition.definition import Definition
     from ..definition.nodes import Node
 
+# What the stored form of an exception takes at the most.
+ERROR_BYTES = 65_536
+
 # Verdicts of a transition: what becomes of the run.
 CONTINUE = "continue"  # the next node may start
 RETRY = "retry"  # the same node again, after `delay` seconds
@@ -160,12 +163,12 @@ def retry_delay(
     return retry.delay_after(attempt, draw)
 
 
-def error_of(error: BaseException, node: str | None, trace: str, limit: int) -> dict[str, Any]:
-    """The stored form of an exception: printable whatever it holds, bounded by ``limit`` bytes."""
+def error_of(error: BaseException, node: str | None, trace: str) -> dict[str, Any]:
+    """The stored form of an exception: printable whatever it holds, and bounded."""
     kind = type(error)
     return {
         "type": values.visible(kind.__name__, 200),
-        "message": values.visible(error, limit // 4),
-        "traceback": values.visible(trace, limit // 2),
+        "message": values.visible(error, ERROR_BYTES // 4),
+        "traceback": values.visible(trace, ERROR_BYTES // 2),
         "node": node,
     }

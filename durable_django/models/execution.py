@@ -15,6 +15,7 @@ from .status import FINAL_VALUES, ExecutionStatus
 from .worker import Worker
 
 if TYPE_CHECKING:
+    from ..definition.durations import Duration
     from ..engine.state import RunState
 
 
@@ -213,13 +214,13 @@ class Execution(models.Model):
         """True once the run has ended; only ``retry`` reopens it."""
         return self.status in FINAL_VALUES
 
-    def get_result(self, timeout: float | None = None) -> Any:
+    def get_result(self, timeout: Duration | None = None) -> Any:
         """Blocks until the run ends and returns its result. See ``durable_django.api``."""
         from .. import api
 
         return api.get_result(self, timeout=timeout)
 
-    async def aget_result(self, timeout: float | None = None) -> Any:
+    async def aget_result(self, timeout: Duration | None = None) -> Any:
         """The coroutine of :meth:`get_result`."""
         from .. import api
 

@@ -39,6 +39,8 @@ class HasTags(Lookup):
 
     def as_postgresql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
         lhs, params = self.process_lhs(compiler, connection)
+        if not self.rhs:
+            return "1 = 1", []
         if isinstance(self.rhs, dict):
             return f"{lhs} @> %s::jsonb", [*params, json.dumps(self.rhs)]
         return f"{lhs} ?& %s", [*params, list(self.rhs)]
@@ -46,15 +48,33 @@ class HasTags(Lookup):
     def as_sqlite(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
         lhs, params = self.process_lhs(compiler, connection)
         one = f"EXISTS (SELECT 1 FROM json_each({lhs}) AS tag WHERE "
+        clauses: list[str] = []
+        values: list[Any] = []
         if isinstance(self.rhs, dict):
-            clauses = [f"{one}tag.key = %s AND json_quote(tag.value) = json(%s))" for _ in self.rhs]
-            values = [[*params, key, json.dumps(value)] for key, value in self.rhs.items()]
+            for key, value in self.rhs.items():
+                kinds, wanted = _as_sqlite_reads(value)
+                clauses.append(
+                    f"{one}tag.key = %s AND tag.type IN {kinds} AND tag.value IS %s)"
+                )
+                values += [*params, key, wanted]
         else:
-            array = "CASE json_type({0}) WHEN 'array' THEN tag.value ELSE tag.key END"
-            clauses = [f"{one}{array.format(lhs)} = %s)" for _ in self.rhs]
-            values = [[*params, *params, tag] for tag in self.rhs]
-        sql = " AND ".join(clauses) or "1 = 1"
-        return sql, [value for row in values for value in row]
+            array = f"CASE json_type({lhs}) WHEN 'array' THEN tag.value ELSE tag.key END"
+            for tag in self.rhs:
+                clauses.append(f"{one}{array} = %s)")
+                values += [*params, *params, tag]
+        return " AND ".join(clauses) or "1 = 1", values
+
+
+def _as_sqlite_reads(value: Any) -> tuple[str, Any]:
+    """The types and the value under which ``json_each`` shows a JSON scalar."""
+    if value is None:
+        return "('null')", None
+    if isinstance(value, bool):
+        return ("('true')", 1) if value else ("('false')", 0)
+    if isinstance(value, str):
+        return "('text')", value
+    fits = isinstance(value, float) or -(2**63) <= value < 2**63
+    return "('integer', 'real')", value if fits else float(str(value))
 
 
 class TagsField(JSONField):

@@ -69,7 +69,7 @@ def _tell_locked_from_lost(wave: Sequence[Checkpoint], verdicts: list[str]) -> N
 
 
 def _find_written(worker_id: UUID, wave: Sequence[Checkpoint], verdicts: list[str]) -> None:
-    """race: lost-answer. The commit went through though its answer did not: ask by key."""
+    # race: lost-answer. The commit went through though its answer did not: ask by key.
     rows = StepRun.objects.using(settings.DATABASE).filter(
         execution__id__any=[c.execution_id for c in wave], worker_id=worker_id
     )

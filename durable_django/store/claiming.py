@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import NamedTuple
 from uuid import UUID
 
 from django.db.models import Case, F, Value, When
-from django.db.models.functions import Coalesce
 
 from ..conf import settings
 from ..engine.machine import Recorded
 from ..models import Execution, ExecutionStatus
 from ..models.history import recorded_since
 from . import clock, wakeup
+from .hot import claim_ready
 from .transactions import has_row_locks, repeating, worker_transaction
 
 
@@ -32,12 +32,7 @@ class Claimed(NamedTuple):
     suspect: bool
     recoveries: int
     recovery_seq: int
-    timeout_at: datetime | None
-    created_at: datetime
     recorded: Sequence[Recorded] = ()
-
-
-_READ = Claimed._fields[:-1]
 
 
 def claim(worker_id: UUID, queues: Sequence[str], count: int) -> list[Claimed]:
@@ -51,24 +46,11 @@ def claim(worker_id: UUID, queues: Sequence[str], count: int) -> list[Claimed]:
 
 
 def _claim(worker_id: UUID, queue: str, count: int) -> list[Claimed]:
-    rows = Execution.objects.using(settings.DATABASE)
-    ready = rows.filter(status=ExecutionStatus.PENDING, queue=queue)
-    ready = ready.order_by("-priority", "ready_at", "id")
-    if has_row_locks():
-        ready = ready.select_for_update(no_key=True, skip_locked=True)
-    elif not ready.exists():  # a plain read: an idle worker does not take SQLite's write lock
+    # On SQLite a plain read first: an idle worker does not take the write lock.
+    if not has_row_locks() and not is_ready([queue]):
         return []
-    with worker_transaction(worker_id):
-        found = [Claimed(*row) for row in ready.values_list(*_READ)[:count]]
-        if found:
-            now = clock.now()
-            rows.filter(id__any=[run.id for run in found]).update(
-                status=ExecutionStatus.RUNNING,
-                worker_id=worker_id,
-                lease=F("lease") + 1,
-                started_at=Coalesce("started_at", now),
-            )
-    return [run._replace(lease=run.lease + 1) for run in found]
+    columns = Claimed._fields[:-1]
+    return [Claimed(*row) for row in claim_ready(worker_id, queue, count, columns)]
 
 
 def _with_history(found: list[Claimed]) -> list[Claimed]:

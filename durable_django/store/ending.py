@@ -14,7 +14,7 @@ from django.db import transaction
 from .. import signals
 from ..conf import settings
 from ..engine import values
-from ..engine.machine import replay
+from ..engine.machine import node_name, replay
 from ..engine.state import to_snapshot
 from ..exceptions import InvalidState
 from ..models import Execution, ExecutionStatus, StepRun, StepStatus
@@ -64,7 +64,7 @@ def end(run: Execution, status: str, error: dict[str, Any] | None = None) -> Exe
     )
     stopped = StepStatus.TIMED_OUT if error else StepStatus.CANCELLED
     running.update(status=stopped, finished_at=now)
-    run.status = status
+    run.status = str(status)
     run.error_text = values.encode(error, "error") if error else ""
     run.finished_at = now
     run.lease += 1
@@ -123,8 +123,9 @@ def reopen(run: Execution, timeout: float | None) -> Execution:
     recorded = recorded_since({run.pk: run.snapshot_seq}, settings.DATABASE).get(run.pk, [])
     state, _ = replay(base_state(run.snapshot), recorded)
     state = state._replace(attempt=0)
-    run.snapshot, run.snapshot_seq = to_snapshot(state), state.seq
-    run.status = ExecutionStatus.PENDING
+    seq_of = {node_name(row.path): row.seq for row in recorded if row.status == "completed"}
+    run.snapshot, run.snapshot_seq = to_snapshot(state, seq_of), state.seq
+    run.status = ExecutionStatus.PENDING.value
     run.error_text, run.result_text, run.reason = "", "null", ""
     run.finished_at = None
     run.ready_at = now

@@ -38,9 +38,12 @@ def has_row_locks() -> bool:
 
 @contextmanager
 def worker_transaction(worker_id: UUID | None) -> Iterator[None]:
-    """A transaction of a worker. Takes SQLite's write lock through the worker's own row."""
+    """A transaction of a worker. Takes SQLite's write lock through the worker's own row, where its
+    BEGIN has not taken it already."""
+    connection = connections[settings.DATABASE]
+    begins_writing = getattr(connection, "transaction_mode", None) in ("IMMEDIATE", "EXCLUSIVE")
     with transaction.atomic(using=settings.DATABASE):
-        if worker_id is not None and not has_row_locks():
+        if worker_id is not None and not begins_writing and not has_row_locks():
             Worker.objects.using(settings.DATABASE).filter(pk=worker_id).update(pid=F("pid"))
         yield
 
@@ -89,7 +92,9 @@ def is_repeatable(error: BaseException) -> bool:
 def is_away(error: BaseException) -> bool:
     """Whether the database did not refuse but could not be reached: the connection is gone."""
     cause = error.__cause__ or error
-    if not isinstance(error, OperationalError | InterfaceError) or hasattr(cause, "sqlite_errorcode"):
+    if not isinstance(error, OperationalError | InterfaceError) or hasattr(
+        cause, "sqlite_errorcode"
+    ):
         return False
     sqlstate = getattr(cause, "sqlstate", None)
     return sqlstate is None or sqlstate in SHUTDOWN or sqlstate.startswith("08")

@@ -90,7 +90,8 @@ def run_atomic(
 
     Returns (conclusion, written). Not written: the attempt failed and its conclusion goes with the
     next wave, or (None) it was given up or its lease lost. Deadlocks, serialization failures and a
-    database that is away run it again and count no attempt. ``around`` runs the body, for a test kit that injects faults.
+    database that is away run it again and count no attempt. ``around`` runs the body, for a test
+    kit that injects faults.
     """
     pause = 0.005
     for _ in range(ATOMIC_REPEATS_MAX):
@@ -135,7 +136,7 @@ def _body_and_checkpoint(worker_id: UUID, attempt: Attempt, around: Around | Non
 
 
 def _is_written(worker_id: UUID, attempt: Attempt) -> bool:
-    """race: lost-answer. Whether the commit whose answer was lost went through."""
+    # race: lost-answer. Whether the commit whose answer was lost went through.
     rows = StepRun.objects.using(settings.DATABASE).filter(
         execution_id=attempt.run.id, seq=attempt.visit.seq, worker_id=worker_id
     )

@@ -192,4 +192,4 @@ def error_of(attempt: Attempt, error: BaseException) -> dict[str, Any]:
     while trace is not None and trace.tb_frame.f_globals.get("__name__") == __name__:
         trace = trace.tb_next
     text = "".join(traceback.format_exception(type(error), error, trace))
-    return machine.error_of(error, attempt.step_name, text, settings.LOG_MAX_BYTES)
+    return machine.error_of(error, attempt.step_name, text)

@@ -113,6 +113,6 @@ def note_running(attempt: Attempt) -> Conclusion:
 def stop_before_attempt(run: Run, error: BaseException) -> Conclusion:
     """Ends a run that cannot go on: its next node is gone from the code."""
     state: RunState = run.state
-    text = values.encode(machine.error_of(error, state.next_path or None, "", 8_192), "error")
+    text = values.encode(machine.error_of(error, state.next_path or None, ""), "error")
     move = Move(ExecutionStatus.FAILED, to_snapshot(state, run.seq_of), state.seq, error=text)
     return Conclusion(run, Checkpoint(run.id, run.lease, None, move))

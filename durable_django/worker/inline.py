@@ -15,17 +15,17 @@ from asgiref.sync import async_to_sync
 
 from ..conf import settings
 from ..engine.machine import Outcome
-from ..exceptions import DefinitionChanged, Suspension
+from ..exceptions import DefinitionChanged, Suspension, WorkflowNotFound
 from ..models import Execution, ExecutionStatus
 from ..store import checkpoint, clock, leases, waking
-from ..store.claiming import claim, release
+from ..store.claiming import Claimed, claim, postpone, release
 from ..store.records import WRITTEN
 from . import notices
 from .apart import commit_start, run_atomic, verdict_of_recovery
 from .attempt import Attempt, run_body, run_body_async, timed_out
 from .capture import capturing
 from .conclusion import Conclusion, conclude, stop_before_attempt
-from .run import Run, definition_of
+from .run import UNKNOWN_WORKFLOW_SECONDS, Run, definition_of
 
 BATCH = 64
 BodyRunner = Callable[[Attempt, Callable[[], Outcome]], Outcome]
@@ -79,13 +79,22 @@ class InlineDriver:
             try:
                 for found in claimed:
                     del pending[found.id]
-                    attempts += self._drive(Run(found, definition_of(found)))
+                    attempts += self._serve(found)
             except SimulatedCrash:
                 self._die()
             finally:
                 release(self.worker_id, pending)
         self.stop()
         return attempts
+
+    def _serve(self, claimed: Claimed) -> int:
+        """A workflow that is not registered is put back, as a worker would."""
+        try:
+            definition = definition_of(claimed)
+        except WorkflowNotFound:
+            postpone(self.worker_id, claimed.id, claimed.lease, UNKNOWN_WORKFLOW_SECONDS)
+            return 0
+        return self._drive(Run(claimed, definition))
 
     def stop(self) -> None:
         """Ends the worker row; the next drain makes another."""

@@ -71,6 +71,11 @@ class Keeper:
             self._wake.clear()
         close_all()
 
+    def look(self) -> None:
+        """Wakes what is due and takes back what dead workers hold, in the calling thread."""
+        waking.wake_due(self.pool.worker_id)
+        self._take_over()
+
     def _look(self) -> float:
         """One round; seconds until the next."""
         due = self._known_due = waking.next_due()

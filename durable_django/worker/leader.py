@@ -29,14 +29,13 @@ from .committer import Committer
 from .conclusion import Conclusion
 from .hygiene import close_old_connections
 from .pool import FENCE_SECONDS, Pool
-from .run import Run, definition_of
+from .run import UNKNOWN_WORKFLOW_SECONDS, Run, definition_of
 from .slots import Slot
 
 logger = logging.getLogger("durable_django.worker")
 
 WAVE = 64
 WAVE_SECONDS = 0.01
-UNKNOWN_WORKFLOW_SECONDS = 30.0
 
 
 class Leader:
@@ -49,6 +48,7 @@ class Leader:
         self.woken = True  # something may be ready: set by listener and timers
         self.next_poll = 0.0
         self.parked: Callable[[datetime], None] = lambda wake_at: None
+        self.look: Callable[[], None] = lambda: None
         self.committer = Committer(lambda: self.pool.may_start())
         self._missing: set[tuple[str, int]] = set()
         self._pause = 0.0
@@ -89,7 +89,7 @@ class Leader:
 
     def _wait(self) -> None:
         pool = self.pool
-        if self.burst and not pool.runs and not is_ready(self.queues):
+        if self.burst and not pool.runs and not self._is_anything_left():
             pool.stop()
             return
         with pool.mutex:
@@ -100,6 +100,11 @@ class Leader:
             pool.leader_waits = True
             pool.leader_wakes.wait(self._pause_seconds())
             pool.leader_waits = False
+
+    def _is_anything_left(self) -> bool:
+        """Whether a burst has more to do: also what is due, or held by a dead worker."""
+        self.look()
+        return is_ready(self.queues)
 
     def _pause_seconds(self) -> float:
         """Until the next poll, or a look at what waits for a free thread."""
@@ -183,7 +188,7 @@ class Leader:
         postpone(self.pool.worker_id, claimed.id, claimed.lease, UNKNOWN_WORKFLOW_SECONDS)
 
     def _end_unreadable(self, claimed: Claimed, error: Exception) -> None:
-        text = values.encode(error_of(error, None, "", 8_192), "error")
+        text = values.encode(error_of(error, None, ""), "error")
         failed = ExecutionStatus.FAILED
         self._end_claimed(claimed, Move(failed, claimed.snapshot, claimed.snapshot_seq, error=text))
 

@@ -13,6 +13,8 @@ from ..models.history import base_state
 from ..store.claiming import Claimed
 
 SNAPSHOT_EVERY = 100
+# How long a run whose workflow this process does not have is put back for.
+UNKNOWN_WORKFLOW_SECONDS = 30.0
 
 
 class Run:

@@ -48,6 +48,7 @@ class WorkerService:
         self.listener = Listener(self.queues, self._ready)
         self.watch = Watch(self.pool)
         self.leader.parked = self.keeper.parked
+        self.leader.look = self.keeper.look
         self.pool.may_start = self.heartbeat.holds
         # A queue, because an Event deadlocks when a signal handler sets it while this waits.
         self._stop: queue.SimpleQueue[None] = queue.SimpleQueue()

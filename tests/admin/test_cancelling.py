@@ -76,6 +76,17 @@ def test_the_history_tells_who_cancelled_and_why(operator):
     assert REASON in history
 
 
+def test_no_run_is_cancelled_without_a_trace_of_who_did_it(operator, monkeypatch):
+    def broken(*args):
+        raise RuntimeError("the history is full")
+
+    monkeypatch.setattr(cancelling.CancelMixin, "log_change", broken)
+    run = make_run()
+    with pytest.raises(RuntimeError):
+        operator.post(cancel_of(run), {"reason": REASON})
+    assert statuses() == ["pending"]
+
+
 def test_a_run_that_has_moved_on_is_left_alone_and_it_is_said(operator):
     run = make_run("completed")
     for response in (

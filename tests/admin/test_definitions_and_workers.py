@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from durable_django import Retry, Workflow, minutes, step
+from durable_django.admin.executions import ExecutionAdmin
 from tests.admin.conftest import DEFINITIONS, LIST, WORKERS, page_of
 from tests.admin.rows import make_definition, make_run, make_worker, now
 
@@ -87,3 +88,19 @@ def test_a_worker_shows_what_it_runs_now(viewer, staff):
     assert page_of(run) in page
     assert page_of(elsewhere) not in page
     assert page_of(run) not in staff("view_worker").get(address).content.decode()
+
+
+def test_a_worker_shows_only_runs_that_one_may_see(viewer, monkeypatch):
+    worker = make_worker()
+    hidden = make_run("running", worker=worker, queue="secret")
+    shown = make_run("running", worker=worker)
+    everything = ExecutionAdmin.get_queryset
+
+    def limited(self, request):
+        return everything(self, request).exclude(queue="secret")
+
+    monkeypatch.setattr(ExecutionAdmin, "get_queryset", limited)
+    page = viewer.get(f"{WORKERS}{worker.pk}/change/").content.decode()
+    assert page_of(shown) in page
+    assert page_of(hidden) not in page
+    assert viewer.get(page_of(hidden)).status_code == 302

@@ -195,6 +195,16 @@ def test_a_long_value_is_cut_and_can_be_shown_whole(viewer, monkeypatch):
     assert "END" in text_of(viewer, f"{page_of(run)}?whole=1")
 
 
+def test_of_very_many_keys_the_first_are_shown(viewer, monkeypatch):
+    monkeypatch.setattr(run_page, "ENTRIES_MAX", 2)
+    run = make_run(context={"first": 1, "second": 2, "third": 3})
+    cut = text_of(viewer, page_of(run))
+    assert "second" in cut
+    assert "third" not in cut
+    assert "And 1 more." in cut
+    assert "third" in text_of(viewer, f"{page_of(run)}?whole=1")
+
+
 def test_a_value_that_cannot_be_read_here_leaves_the_page_standing(viewer):
     run = make_run("completed", input={"fine": 1})
     make_step(run, "charge", output=1, logs=["fine"])

@@ -61,7 +61,7 @@ def step_of(seq: int = 1, status: str = "completed", **fields: Any) -> StepRecor
         status=status,
         started_at=now,
         finished_at=None if status == "running" else now,
-        next_path=f"n{seq + 1}",
+        next_path=f"n{seq}" if status == "running" else f"n{seq + 1}",
         output=str(seq),
     )
     return record._replace(**fields)
