@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from uuid import UUID
 
@@ -81,8 +81,9 @@ def start(
 
     cls = registry.resolve(workflow)
     options = _options(cls, queue, priority, timeout, scheduled_at, idempotency_key, tags)
-    execution = starting.insert(options, _input_text(cls, input, "input"))
-    _tell_started(cls, [execution.pk])
+    execution, created = starting.insert(options, _input_text(cls, input, "input"))
+    if created:
+        _tell_started(cls, [execution.pk])
     return execution
 
 
@@ -216,12 +217,9 @@ def get_result(id: ExecutionLike, *, timeout: Duration | None = None) -> Any:
     ``timeout`` in seconds or a timedelta: TimeoutError when the run has not ended by then. Raises
     InvalidState inside a transaction, which could never see the end.
     """
-    from .store.transactions import in_callers_transaction
-
     until = _deadline(timeout)
     pk = _pk(id)
-    if in_callers_transaction():
-        raise InvalidState(f"get_result of {pk} inside a transaction would wait for ever")
+    _check_outside_transaction(pk)
     pause = POLL_SECONDS_FIRST
     while True:
         run = get_execution(pk)
@@ -237,9 +235,11 @@ async def aget_result(id: ExecutionLike, *, timeout: Duration | None = None) -> 
     import asyncio
 
     until = _deadline(timeout)
+    pk = _pk(id)
+    await sync_to_async(_check_outside_transaction)(pk)
     pause = POLL_SECONDS_FIRST
     while True:
-        run = await aget_execution(id)
+        run = await aget_execution(pk)
         if run.is_final:
             return _result_of(run)
         _check_time(until, run)
@@ -270,10 +270,6 @@ def _options(
     readers = option_readers
     if queue is not UNSET:
         readers.read_queue(queue, "queue")
-    if scheduled_at is not None and (
-        not isinstance(scheduled_at, datetime) or scheduled_at.utcoffset() is None
-    ):
-        raise ValueError(f"scheduled_at must be an aware datetime, not {scheduled_at!r}")
     if idempotency_key is not None:
         readers.read_text(idempotency_key, "idempotency_key", 255)
     return StartOptions(
@@ -284,10 +280,22 @@ def _options(
         if priority is UNSET
         else readers.read_priority(priority, "priority"),
         timeout=meta.timeout if timeout is UNSET else readers.read_timeout(timeout, "timeout"),
-        scheduled_at=scheduled_at,
+        scheduled_at=_scheduled_at(scheduled_at),
         idempotency_key=idempotency_key,
         tags=_tags(tags),
     )
+
+
+def _scheduled_at(moment: Any) -> datetime | None:
+    """In UTC: a moment beyond its calendar could be stored, but not read back."""
+    if moment is None:
+        return None
+    if not isinstance(moment, datetime) or moment.utcoffset() is None:
+        raise ValueError(f"scheduled_at must be an aware datetime, not {moment!r}")
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"scheduled_at is beyond the calendar: {moment!r}") from None
 
 
 def known_queue(queue: str) -> str:
@@ -355,6 +363,13 @@ def _deadline(timeout: Duration | None) -> float | None:
 
 def _pause(pause: float, until: float | None) -> float:
     return pause if until is None else max(min(pause, until - time.monotonic()), 0.0)
+
+
+def _check_outside_transaction(pk: UUID) -> None:
+    from .store.transactions import in_callers_transaction
+
+    if in_callers_transaction():
+        raise InvalidState(f"get_result of {pk} inside a transaction would wait for ever")
 
 
 def _check_time(until: float | None, run: Execution) -> None:

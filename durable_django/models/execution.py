@@ -30,7 +30,9 @@ class Execution(models.Model):
     """What people read of a run; see design §3 for the meaning of each name."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    kind = models.CharField(max_length=10, choices=ExecutionKind, default=ExecutionKind.WORKFLOW)
+    kind = models.CharField(
+        _("kind"), max_length=10, choices=ExecutionKind, default=ExecutionKind.WORKFLOW
+    )
     parent = models.ForeignKey(
         "self",
         null=True,
@@ -50,8 +52,8 @@ class Execution(models.Model):
         db_constraint=False,
         verbose_name=_("root"),
     )
-    depth = models.PositiveSmallIntegerField(default=0)
-    path = models.TextField(blank=True, default="")
+    depth = models.PositiveSmallIntegerField(_("depth"), default=0)
+    path = models.TextField(_("path"), blank=True, default="")
 
     workflow_name = models.CharField(_("workflow"), max_length=200)
     version = models.PositiveIntegerField(_("version"), default=1)
@@ -71,7 +73,7 @@ class Execution(models.Model):
     error_text = models.TextField(blank=True, default="")
     reason = models.TextField(_("reason"), blank=True, default="")
 
-    lease = models.PositiveIntegerField(default=0)
+    lease = models.PositiveIntegerField(_("lease"), default=0)
     worker = models.ForeignKey(
         Worker,
         null=True,
@@ -82,8 +84,8 @@ class Execution(models.Model):
         db_index=False,
         verbose_name=_("worker"),
     )
-    suspect = models.BooleanField(default=False)
-    recoveries = models.PositiveSmallIntegerField(default=0)
+    suspect = models.BooleanField(_("suspect"), default=False)
+    recoveries = models.PositiveSmallIntegerField(_("recoveries"), default=0)
     recovery_seq = models.PositiveIntegerField(default=0)
 
     created_at = models.DateTimeField(_("created"))

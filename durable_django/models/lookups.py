@@ -53,9 +53,7 @@ class HasTags(Lookup):
         if isinstance(self.rhs, dict):
             for key, value in self.rhs.items():
                 kinds, wanted = _as_sqlite_reads(value)
-                clauses.append(
-                    f"{one}tag.key = %s AND tag.type IN {kinds} AND tag.value IS %s)"
-                )
+                clauses.append(f"{one}tag.key = %s AND tag.type IN {kinds} AND tag.value IS %s)")
                 values += [*params, key, wanted]
         else:
             array = f"CASE json_type({lhs}) WHEN 'array' THEN tag.value ELSE tag.key END"

@@ -34,9 +34,9 @@ class StartOptions(NamedTuple):
     tags: Any
 
 
-def insert(options: StartOptions, input_text: str) -> Execution:
-    """Writes one run and wakes a worker. With an idempotency key that is taken, the run that has
-    it is returned and nothing is written."""
+def insert(options: StartOptions, input_text: str) -> tuple[Execution, bool]:
+    """Writes one run and wakes a worker: (the run, True). With an idempotency key that is taken,
+    nothing is written: (the run that has it, False)."""
     run = _execution(_row(options, input_text, clock.now()))
     if options.idempotency_key is not None:
         return _insert_once(run)
@@ -44,7 +44,7 @@ def insert(options: StartOptions, input_text: str) -> Execution:
         _insert_notifying(run)
     else:
         run.save(using=settings.DATABASE, force_insert=True)
-    return run
+    return run, True
 
 
 def insert_many(options: StartOptions, input_texts: Sequence[str]) -> list[UUID]:
@@ -100,15 +100,16 @@ def _execution(row: dict[str, Any]) -> Execution:
     return Execution.from_db(settings.DATABASE, list(columns), list(columns.values()))
 
 
-def _insert_once(run: Execution) -> Execution:
+def _insert_once(run: Execution) -> tuple[Execution, bool]:
     """Insert, and on conflict read: a conflict with an uncommitted row waits for its commit."""
     rows = Execution.objects.using(settings.DATABASE)
     with worker_transaction(None):
         rows.bulk_create([run], ignore_conflicts=True)
         found = rows.get(workflow_name=run.workflow_name, idempotency_key=run.idempotency_key)
-        if found.pk == run.pk:
+        created = found.pk == run.pk
+        if created:
             wakeup.notify(run.queue)
-    return found
+    return found, created
 
 
 # What differs from run to run; all other columns of a new run hold their field's default.

@@ -34,7 +34,7 @@ def make_worker(hostname: str = "here") -> UUID:
 
 
 def make_run(input_text: str = "{}", **options: Any) -> Execution:
-    return insert(OPTIONS._replace(**options), input_text)
+    return insert(OPTIONS._replace(**options), input_text)[0]
 
 
 def claim_one(worker_id: UUID, pk: UUID | None = None) -> Claimed:

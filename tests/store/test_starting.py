@@ -16,9 +16,7 @@ LATER = datetime(2100, 1, 1, tzinfo=UTC)
 
 @pytest.mark.django_db
 def test_a_run_is_written_as_it_was_started():
-    made = insert(
-        OPTIONS._replace(queue="high", priority=-3, tags={"vip": True}, timeout=60), '{"n":1}'
-    )
+    made = make_run('{"n":1}', queue="high", priority=-3, tags={"vip": True}, timeout=60)
     run = now_of(made.pk)
     assert (run.workflow_name, run.version, run.queue, run.priority) == ("shop", 1, "high", -3)
     assert (run.status, run.tags, run.input) == ("pending", {"vip": True}, {"n": 1})
@@ -82,7 +80,7 @@ def test_many_runs_carry_the_same_options_and_what_is_read_back_is_what_one_star
     options = OPTIONS._replace(
         queue="high", priority=2, tags=["a", "ü"], timeout=60.5, scheduled_at=LATER
     )
-    one = now_of(insert(options, '{"n":"€"}').pk)
+    one = now_of(insert(options, '{"n":"€"}')[0].pk)
     many = now_of(insert_many(options, ['{"n":"€"}'])[0])
     differing = {
         field.attname
