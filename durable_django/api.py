@@ -314,8 +314,12 @@ def _tags(tags: Any) -> list[str] | dict[str, Any]:
         return []
     if isinstance(tags, str):
         tags = [tags]
+    if not isinstance(tags, Iterable):
+        raise TypeError(f"tags are strings or a mapping of names to scalars, not {tags!r:.80}")
     values.encode(dict(tags) if isinstance(tags, Mapping) else list(tags), "tags")
     if isinstance(tags, Mapping):
+        if "$" in tags:
+            raise ValueError('tags: "$" cannot be the name of a tag')
         for key, value in tags.items():
             if not isinstance(value, str | int | float | bool | None):
                 raise TypeError(f"tags[{key!r}] must be a string, number or boolean: {value!r}")

@@ -191,8 +191,8 @@ def _around(attempt: Attempt, body: Callable[[], Outcome]) -> Outcome:
     from .worker.attempt import failure
     from .worker.inline import SimulatedCrash
 
-    fault = next((fault for fault in _faults if fault.node.name == attempt.node.name), None)
-    if fault is None or _class_of(fault.node) is not attempt.run.definition.workflow:
+    fault = next((fault for fault in _faults if fault.node is attempt.node), None)
+    if fault is None:
         return body()
     _faults.remove(fault)
     fault.struck = True

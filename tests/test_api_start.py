@@ -1,6 +1,5 @@
 """start and start_many: what is asked for is judged before anything is written."""
 
-import asyncio
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -91,10 +90,10 @@ def test_one_key_cannot_stand_for_many_runs(Order):
 
 @pytest.mark.django_db(transaction=True)
 def test_a_start_in_a_transaction_commits_and_rolls_back_with_it_and_is_told_then(Order, started):
-    with pytest.raises(ZeroDivisionError), transaction.atomic():
+    with transaction.atomic():
         Order.start()
         durable.start_many(Order, [{}, {}])
-        raise ZeroDivisionError
+        transaction.set_rollback(True)
     assert (Execution.objects.count(), started) == (0, [])
     with transaction.atomic():
         run = Order.start()
@@ -188,13 +187,15 @@ FAR_WEST = timezone(-timedelta(hours=12))
         ({"tags": {"a": object()}}, durable.NotSerializable, "tags"),
         ({"tags": {1: "a"}}, durable.NotSerializable, "tags"),
         ({"tags": {"a": float("nan")}}, durable.NotSerializable, "tags"),
+        ({"tags": {"$": 1}}, ValueError, "tags"),
         ({"tags": ["nul\0"]}, durable.NotSerializable, "tags"),
         ({"que": "high"}, TypeError, "que"),
     ],
 )
 def test_an_option_that_is_wrong_is_refused_by_its_name(Order, options, error, match):
     refused(error, match, lambda: Order.start({}, **options))
-    refused(error, match, lambda: durable.start_many(Order, [{}], **options))
+    if "idempotency_key" not in options:
+        refused(error, match, lambda: durable.start_many(Order, [{}], **options))
 
 
 def test_tags_are_texts_or_a_mapping_of_scalars(Order):
@@ -248,4 +249,4 @@ def test_runs_are_started_from_coroutines(Order):
     ids = async_to_sync(begin)()
     assert [durable.get_execution(pk).input["n"] for pk in ids] == [1, 2, 3]
     with pytest.raises(durable.WorkflowNotFound):
-        asyncio.run(durable.astart("nobody"))
+        async_to_sync(durable.astart)("nobody")

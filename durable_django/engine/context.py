@@ -223,9 +223,12 @@ class Context(MutableMapping[str, Any]):
             return [Change("increment", key, values.encode(op.by, f'context["{key}"]'))]
         if op is None and type(value) in IMMUTABLE:
             return []
-        text = values.encode(value, f'context["{key}"]', limit=self._limit)
+        what = f'context["{key}"]'
+        if op is None and values.encode(value, what) == self._texts[key]:
+            return []  # only read, and maybe stored when more was let in
+        text = values.encode(value, what, limit=self._limit)
         if op is None:
-            return [] if text == self._texts[key] else [Change("set", key, text)]
+            return [Change("set", key, text)]
         if isinstance(op, _Appends):
             appends = [Change("append", key, item) for item in op]
             expected = apply_changes({key: self._texts.get(key, "[]")}, tuple(appends))[key]

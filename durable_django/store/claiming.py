@@ -35,22 +35,28 @@ class Claimed(NamedTuple):
     recorded: Sequence[Recorded] = ()
 
 
-def claim(worker_id: UUID, queues: Sequence[str], count: int) -> list[Claimed]:
-    """Up to ``count`` ready runs, of the first queue first, then by priority, then by age."""
+def claim(
+    worker_id: UUID, queues: Sequence[str], count: int, *, suspects: bool = True
+) -> list[Claimed]:
+    """Up to ``count`` ready runs, of the first queue first, then by priority, then by age.
+
+    A worker that runs a suspect already claims no other (``suspects=False``): it could not start it.
+    """
     found: list[Claimed] = []
     for queue in queues:
         if len(found) < count:
             wanted = count - len(found)
-            found += repeating(lambda q=queue, n=wanted: _claim(worker_id, q, n))  # type: ignore[misc]
+            found += repeating(lambda q=queue, n=wanted: _claim(worker_id, q, n, suspects))  # type: ignore[misc]
     return _with_history(found)
 
 
-def _claim(worker_id: UUID, queue: str, count: int) -> list[Claimed]:
+def _claim(worker_id: UUID, queue: str, count: int, suspects: bool) -> list[Claimed]:
     # On SQLite a plain read first: an idle worker does not take the write lock.
     if not has_row_locks() and not is_ready([queue]):
         return []
     columns = Claimed._fields[:-1]
-    return [Claimed(*row) for row in claim_ready(worker_id, queue, count, columns)]
+    rows = claim_ready(worker_id, queue, count, columns, suspects=suspects)
+    return [Claimed(*row) for row in rows]
 
 
 def _with_history(found: list[Claimed]) -> list[Claimed]:

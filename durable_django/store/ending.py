@@ -20,7 +20,7 @@ from ..exceptions import InvalidState
 from ..models import Execution, ExecutionStatus, StepRun, StepStatus
 from ..models.history import base_state, recorded_since
 from . import clock, wakeup
-from .transactions import lock_execution, repeating, worker_transaction
+from .transactions import lock_execution, lock_if_free, repeating, worker_transaction
 
 RETRYABLE = (ExecutionStatus.FAILED, ExecutionStatus.CANCELLED)
 
@@ -42,15 +42,17 @@ def _cancel(pk: UUID, reason: str) -> Execution:
 
 
 def fail_timed_out(worker_id: UUID | None, pk: UUID) -> bool:
-    """Ends a run whose workflow timeout has passed; False if it ended or was extended meanwhile."""
+    """Ends a run whose workflow timeout has passed; False if it ended or was extended meanwhile, or
+    if somebody holds it: his transaction may be long, and the others' wake-ups do not wait for it.
+    """
     with worker_transaction(worker_id):
-        run = lock_execution(pk)
-        if run.is_final or run.timeout_at is None or run.timeout_at > clock.now():
+        run = lock_if_free(pk)
+        if run is None or run.is_final:
             return False
-        seconds = (
-            run.timeout_at - max(run.created_at, run.scheduled_at or run.created_at)
-        ).total_seconds()
-        message = f"{run.workflow_name} did not end within its timeout of {seconds:g} seconds"
+        if run.timeout_at is None or run.timeout_at > clock.now():
+            return False
+        until = run.timeout_at.isoformat(" ", "seconds")
+        message = f"{run.workflow_name} did not end within its timeout, that is by {until}"
         error = {"type": "WorkflowTimeout", "message": message, "traceback": "", "node": None}
         end(run, ExecutionStatus.FAILED, error)
         return True

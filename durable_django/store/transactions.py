@@ -50,15 +50,25 @@ def worker_transaction(worker_id: UUID | None) -> Iterator[None]:
 
 def lock_execution(pk: UUID) -> Execution:
     """The execution, locked until the end of the transaction. ExecutionNotFound if none."""
-    rows = Execution.objects.using(settings.DATABASE)
-    if has_row_locks():
-        found = rows.select_for_update(no_key=True).filter(pk=pk).first()
-    else:
-        rows.filter(pk=pk).update(lease=F("lease"))
-        found = rows.filter(pk=pk).first()
+    found = _locked(pk, skip_locked=False)
     if found is None:
         raise ExecutionNotFound(f"no execution has the id {pk}")
     return found
+
+
+def lock_if_free(pk: UUID) -> Execution | None:
+    """The execution, locked until the end of the transaction, unless somebody else holds it or it
+    is gone."""
+    return _locked(pk, skip_locked=True)
+
+
+def _locked(pk: UUID, skip_locked: bool) -> Execution | None:
+    rows = Execution.objects.using(settings.DATABASE).filter(pk=pk)
+    if has_row_locks():
+        rows = rows.select_for_update(no_key=True, skip_locked=skip_locked)
+    else:
+        rows.update(lease=F("lease"))
+    return rows.first()
 
 
 def repeating(transition: Callable[[], T]) -> T:

@@ -12,9 +12,11 @@ import time
 import traceback
 from collections.abc import Callable
 from datetime import datetime
-from functools import cached_property
 from typing import Any
 from uuid import UUID
+
+# Not that of functools, which takes a lock for all attempts on Python 3.11.
+from django.utils.functional import cached_property
 
 from ..conf import settings
 from ..engine import machine, values
@@ -58,7 +60,7 @@ class Attempt:
         self._settling = threading.Lock()
         self._transition: tuple[Outcome, Transition] | None = None
         # How to stop the body; set by whoever runs it.
-        self.interrupt: Callable[[Attempt], None] | None = None
+        self.interrupt: Callable[[Attempt], bool] | None = None
 
     @cached_property
     def context(self) -> Context:

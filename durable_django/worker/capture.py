@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import Any, TextIO
 
 from ..conf import settings
+from ..engine import values
 from ..engine.current import current_attempt
 from ..store import clock
 
@@ -29,7 +30,7 @@ class CaptureHandler(logging.Handler):
         try:
             message = self.format(record)
         except Exception:  # a record whose arguments do not fit its message
-            message = f"{record.msg} {record.args!r}"
+            message = f"{values.visible(record.msg)} {values.visible(record.args)}"
         attempt.logs.add(clock.at(time.monotonic()), record.levelname, record.name, message)
 
 

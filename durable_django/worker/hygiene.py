@@ -24,6 +24,7 @@ def close_old_connections() -> None:
         raw = connection.connection
         if raw is None:
             continue
+        connection.queries_log.clear()  # with DEBUG Django keeps the last 9,000 statements
         of_a_request = connection.settings_dict["CONN_MAX_AGE"] == 0
         prolonged = getattr(connection, "_durable_prolonged", None) is raw
         if of_a_request and connection.close_at is not None and not prolonged:

@@ -16,7 +16,7 @@ from asgiref.sync import async_to_sync
 from ..conf import settings
 from ..engine.machine import Outcome
 from ..exceptions import DefinitionChanged, Suspension, WorkflowNotFound
-from ..models import Execution, ExecutionStatus
+from ..models import FINAL, Execution, ExecutionStatus
 from ..store import checkpoint, clock, leases, waking
 from ..store.claiming import Claimed, claim, postpone, release
 from ..store.records import WRITTEN
@@ -119,7 +119,8 @@ class InlineDriver:
             try:
                 visit = run.next_visit()
             except DefinitionChanged as error:
-                self._write(stop_before_attempt(run, error))
+                if self._write(stop_before_attempt(run, error)) is not None:
+                    notices.execution_finished(run, ExecutionStatus.FAILED)
                 return attempts
             attempts += 1
             conclusion = self._attempt(Attempt(run, visit))
@@ -127,7 +128,8 @@ class InlineDriver:
                 return attempts
             move = conclusion.checkpoint.move
             if move is not None:
-                notices.execution_finished(run, move.status)
+                if move.status in FINAL:
+                    notices.execution_finished(run, move.status)
                 return attempts
             self._go_on(run, conclusion)
 
@@ -151,7 +153,10 @@ class InlineDriver:
             return None
         if attempt.node.atomic:
             conclusion, written = run_atomic(self.worker_id, attempt, self._around)
-            return conclusion if written or conclusion is None else self._write(conclusion)
+            if conclusion is None or not written:
+                return conclusion and self._write(conclusion)
+            notices.step_finished(conclusion)
+            return conclusion
         outcome = self._around(attempt, lambda: self._body(attempt))
         return self._write(conclude(attempt, self._in_time(attempt, outcome)))
 

@@ -153,7 +153,7 @@ class Leader:
             return False
         # race: clear-then-fetch. A wake-up that comes during the fetch must not be cleared by it.
         self.woken = False
-        found = claim(pool.worker_id, self.queues, room)
+        found = claim(pool.worker_id, self.queues, room, suspects=not pool.suspect_running)
         if len(found) == room:
             self.woken = True
         for claimed in found:

@@ -55,8 +55,9 @@ class AsyncLoop:
         task = self._loop.create_task(self._serve(attempt))
         self.running[attempt] = task
 
-        def interrupt(attempt: Attempt) -> None:
+        def interrupt(attempt: Attempt) -> bool:
             self._loop.call_soon_threadsafe(task.cancel)
+            return True
 
         attempt.interrupt = interrupt
 

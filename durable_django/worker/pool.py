@@ -70,6 +70,8 @@ class Pool:
         self.unsure = False
         # Attempts whose body runs now, apart from the leader's wave.
         self.active: set[Attempt] = set()
+        # Attempts that could not be interrupted when they were given up.
+        self.interrupting: set[Attempt] = set()
         self.costs: dict[object, float] = {}
         self.step_seconds: float | None = None
         self.may_start: Callable[[], bool] = lambda: True
@@ -357,11 +359,21 @@ class Pool:
         """The verdict on an attempt whose deadline has passed, and the interruption of its body."""
         if attempt.settle():
             self.finished.append(conclude(attempt, timed_out(attempt), given_up=True))
-            if attempt.interrupt is not None:
-                attempt.interrupt(attempt)
+            self._interrupt(attempt)
             self.wake_leader()
 
     def abandon(self, attempt: Attempt) -> None:
         """Interrupts a body whose outcome will not be used; one that has ended is left alone."""
-        if attempt.settle() and attempt.interrupt is not None:
-            attempt.interrupt(attempt)
+        if attempt.settle():
+            self._interrupt(attempt)
+
+    def _interrupt(self, attempt: Attempt) -> None:
+        if attempt.interrupt is not None and not attempt.interrupt(attempt):
+            self.interrupting.add(attempt)
+
+    def interrupt_again(self) -> bool:
+        """Tries what could not be interrupted at the first moment; whether any is left."""
+        for attempt in list(self.interrupting):
+            if attempt.interrupt is None or attempt.interrupt(attempt):
+                self.interrupting.discard(attempt)
+        return bool(self.interrupting)

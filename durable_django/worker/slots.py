@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import ctypes
+import sys
 import threading
 import time
 
 from ..exceptions import AttemptAbandoned
 from .attempt import Attempt
+
+
+# Modules that take locks shared by all threads with Python code between taking one and the `try`
+# that gives it back: an exception there would leave it taken for ever. Interrupted at random, a
+# step that logged all the time stopped the whole process within thirty interrupts.
+HOLDS_LOCKS = frozenset({"logging", "threading", "queue", "contextlib", "importlib._bootstrap"})
 
 
 class Slot:
@@ -25,8 +32,8 @@ class Slot:
 
     def enter(self, attempt: Attempt) -> None:
         """User code begins."""
-        self.attempt = attempt
         self.since = time.monotonic()
+        self.attempt = attempt
         attempt.interrupt = self.interrupt
         self._interrupted = False
         self._in_user_code = True
@@ -43,13 +50,19 @@ class Slot:
         """Whether the body that ran last was interrupted: its connections may be in any state."""
         return self._interrupted
 
-    def interrupt(self, attempt: Attempt) -> None:
+    def interrupt(self, attempt: Attempt) -> bool:
         """Raises AttemptAbandoned in the thread, at the next bytecode of its user code. A thread
-        that sleeps or runs C code goes on until that ends."""
+        that sleeps or runs C code goes on until that ends. False: not now, try again soon."""
         with self._lock:
+            ident = self.thread.ident if self.thread else None
             # It may have ended meanwhile, and the thread be inside another run's step.
-            if self.attempt is attempt and self._in_user_code and self.thread and self.thread.ident:
-                self._interrupted = True
-                ctypes.pythonapi.PyThreadState_SetAsyncExc(
-                    ctypes.c_ulong(self.thread.ident), ctypes.py_object(AttemptAbandoned)
-                )
+            if self.attempt is not attempt or not self._in_user_code or ident is None:
+                return True
+            frame = sys._current_frames().get(ident)
+            if frame is not None and frame.f_globals.get("__name__") in HOLDS_LOCKS:
+                return False
+            self._interrupted = True
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(
+                ctypes.c_ulong(ident), ctypes.py_object(AttemptAbandoned)
+            )
+            return True

@@ -48,6 +48,7 @@ class Watch:
             try:
                 inline = self._pass_baton_on()
                 running = self._end_overdue()
+                inline = self.pool.interrupt_again() or inline
             except Exception:
                 logger.exception("the watch failed and goes on")
                 inline, running = False, True

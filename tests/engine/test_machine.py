@@ -204,9 +204,9 @@ def test_changes_that_do_not_fit_the_context_are_refused_before_anything_is_reco
     definition = definition_with("a")
     state = machine.initial_state(definition)._replace(context={"n": '"text"'})
     visit = machine.next_visit(definition, state)
+    outcome = Outcome("completed", changes=(Change("increment", "n", "1"),))
     with pytest.raises(TypeError, match="cannot increment"):
-        changes = (Change("increment", "n", "1"),)
-        machine.advance(definition, state, visit, Outcome("completed", changes=changes))
+        machine.advance(definition, state, visit, outcome)
 
 
 # The stored form of an error

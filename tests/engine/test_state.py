@@ -1,4 +1,4 @@
-"""The state of a run and its stored form: what is written is read back, large outputs by reference."""
+"""The state of a run and its stored form: what is written is read back, large outputs too."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,14 +16,14 @@ from durable_django.engine.values import decode, encode
 
 names = st.text("abcü_", min_size=1, max_size=4)
 encoded = st.one_of(
-    st.none(), st.integers(), st.text("a\"\\[]{},:ü", max_size=9), st.lists(st.integers())
+    st.none(), st.integers(), st.text('a"\\[]{},:ü', max_size=9), st.lists(st.integers())
 ).map(lambda value: encode(value, "value"))
 states = st.builds(
     RunState,
     next_path=st.one_of(st.just(""), names),
     seq=st.integers(0, 10**6),
     attempt=st.integers(0, 10**6),
-    context=st.dictionaries(st.text("a\" ü$", max_size=3), encoded, max_size=4),
+    context=st.dictionaries(st.text('a" ü$', max_size=3), encoded, max_size=4),
     outputs=st.dictionaries(names, encoded, max_size=4),
     references=st.just({}),
     last=st.one_of(st.just(""), names),

@@ -148,6 +148,10 @@ def test_the_first_signal_drains_and_the_second_one_ends_at_once(started, monkey
     assert set(handlers) == {durable_worker.signal.SIGTERM, durable_worker.signal.SIGINT}
     handlers[durable_worker.signal.SIGTERM](15, None)
     assert (started[1:], ends) == (["stop"], [])
+    # The same signal again, as a service manager and a supervisor both send it, is no second one.
+    handlers[durable_worker.signal.SIGTERM](15, None)
+    assert ends == []
+    monkeypatch.setattr(durable_worker, "SAME_SIGNAL_SECONDS", -1.0)
     handlers[durable_worker.signal.SIGINT](2, None)
     assert ends == [130]
 

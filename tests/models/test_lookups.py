@@ -97,7 +97,9 @@ def test_tags_can_be_excluded_and_combined_as_any_filter():
 
 def test_any_is_in_with_one_parameter_on_postgresql():
     ids = list(Execution.objects.values_list("id", flat=True))
-    with CaptureQueriesContext(connection, ) as queries:
+    with CaptureQueriesContext(
+        connection,
+    ) as queries:
         assert Execution.objects.filter(id__any=ids[:2]).count() == 2
     assert ("ANY" in queries[0]["sql"]) is (connection.vendor == "postgresql")
     assert Execution.objects.filter(id__any=[str(pk) for pk in ids]).count() == len(ids)

@@ -88,7 +88,9 @@ def now_of(pk: UUID) -> Execution:
 
 
 def seqs_of(pk: UUID) -> list[int]:
-    return list(StepRun.objects.filter(execution_id=pk).order_by("id").values_list("seq", flat=True))
+    return list(
+        StepRun.objects.filter(execution_id=pk).order_by("id").values_list("seq", flat=True)
+    )
 
 
 def at_once(*calls: Callable[[], Any]) -> list[Any]:

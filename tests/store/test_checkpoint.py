@@ -154,11 +154,10 @@ def test_the_end_of_an_attempt_takes_its_running_row_over(worker):
 
 
 def test_a_late_note_does_not_open_an_attempt_that_has_ended(worker):
+    # race: late-note
     run, other = held(worker), held(worker)
     write_wave(worker, [checkpoint_of(run)])
-    notes = [
-        checkpoint_of(one, step=step_of(1, "running"), replaces=True) for one in (run, other)
-    ]
+    notes = [checkpoint_of(one, step=step_of(1, "running"), replaces=True) for one in (run, other)]
     assert write_wave(worker, notes) == ["written", "written"]
     statuses = dict(StepRun.objects.values_list("execution_id", "status"))
     assert statuses == {run.id: "completed", other.id: "running"}

@@ -35,7 +35,12 @@ def test_a_worker_registers_as_what_it_is():
         package_version="1.0",
     )
     row = Worker.objects.get(pk=pk)
-    assert (row.hostname, row.pid, row.pid_space, row.queues) == ("host", 7, "boot", ["high", "low"])
+    assert (row.hostname, row.pid, row.pid_space, row.queues) == (
+        "host",
+        7,
+        "boot",
+        ["high", "low"],
+    )
     assert (row.threads, row.executor, row.package_version) == (8, "threads", "1.0")
     assert (row.status, row.started_at, row.stopped_at) == ("alive", row.heartbeat_at, None)
     assert str(row) == "host:7"

@@ -1,10 +1,12 @@
 """What only row locks can show: nothing waits for a lock that somebody else holds."""
 
+from datetime import timedelta
+
 import pytest
 from django.db import connections
 
 from durable_django.models import Execution
-from durable_django.store import leases
+from durable_django.store import clock, leases
 from durable_django.store.checkpoint import write_wave
 from durable_django.store.claiming import claim, release
 from durable_django.store.ending import cancel
@@ -88,6 +90,17 @@ def test_handing_back_and_taking_back_and_waking_pass_over_what_somebody_holds()
     with OpenTransaction(lambda: lock_execution(run.id)):
         assert wake_due(other) == 0
     assert wake_due(other) == 1
+
+
+def test_a_run_whose_time_is_up_but_that_somebody_holds_keeps_no_other_run_from_waking():
+    worker = make_worker()
+    late, beside = make_run(timeout=5), make_run(timeout=5)
+    clock.advance(timedelta(seconds=6))
+    with OpenTransaction(lambda: lock_execution(late.pk)):
+        assert wake_due(worker) == 1
+    assert (now_of(late.pk).status, now_of(beside.pk).status) == ("pending", "failed")
+    assert wake_due(worker) == 1
+    assert now_of(late.pk).status == "failed"
 
 
 def test_a_wave_does_not_wait_for_a_row_that_refers_to_the_run():

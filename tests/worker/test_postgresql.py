@@ -11,6 +11,7 @@ from django.db import connection, transaction
 
 import durable_django as durable
 from durable_django import Workflow, step
+from durable_django.exceptions import ExecutionFailed
 from durable_django.models import StepRun
 from durable_django.worker import apart
 from tests.waiting import until
@@ -135,3 +136,51 @@ def test_a_commit_whose_answer_was_lost_is_not_made_twice(workers, monkeypatch):
     assert run.get_result(timeout=20) == 1
     assert names() == ["body 0"]
     assert lost == [1]
+
+
+def test_an_atomic_step_that_cannot_be_interrupted_does_not_commit(workers):
+    latch = workers.latch()
+
+    class Blocks(Workflow):
+        @step(timeout=0.1, atomic=True)
+        def only(self):
+            latch.wait(20)
+            Group.objects.create(name="too late")
+            return "too late"
+
+    run = Blocks.start()
+    service = workers.start(threads=1)
+    with pytest.raises(ExecutionFailed, match="StepTimeout"):
+        run.get_result(timeout=20)
+    latch.set()
+    until(lambda: service.pool.busy == 0 and not service.pool.active)
+    row = StepRun.objects.get(execution=run)
+    assert (row.status, row.output) == ("timed_out", None)
+    assert names() == []
+
+
+def test_an_atomic_step_that_ignores_its_interrupt_cannot_commit(workers):
+    latch, ended = workers.latch(), []
+
+    class Ignores(Workflow):
+        @step(timeout=0.1, atomic=True)
+        def only(self):
+            try:
+                Group.objects.create(name="too late")
+                latch.wait(20)
+                for _ in range(1000):
+                    Group.objects.exists()
+            except BaseException:
+                pass
+            ended.append(1)
+            return "too late"
+
+    run = Ignores.start()
+    service = workers.start(threads=1)
+    with pytest.raises(ExecutionFailed, match="StepTimeout"):
+        run.get_result(timeout=20)
+    latch.set()
+    until(lambda: ended)
+    until(lambda: not service.pool.active)
+    assert StepRun.objects.get(execution=run).status == "timed_out"
+    assert names() == []

@@ -1,11 +1,11 @@
 """A step's timeout: a verdict about the record, and an interrupt where the thread can be reached."""
 
-import threading
 import time
 
 import pytest
 from django.contrib.auth.models import Group
 
+import durable_django as durable
 from durable_django import Retry, Workflow, step
 from durable_django.exceptions import ExecutionFailed
 from durable_django.models import StepRun
@@ -46,65 +46,31 @@ def test_a_looping_thread_is_interrupted_and_the_next_attempt_runs(workers, atom
     until(lambda: service.pool.busy == 0)
 
 
-@pytest.mark.parametrize("atomic", [False, True])
-def test_a_thread_blocked_in_c_is_written_off_and_its_result_discarded(workers, atomic):
+def test_a_thread_blocked_in_c_is_written_off_and_its_result_discarded(workers):
     latch, ends = workers.latch(), []
 
     class Blocks(Workflow):
-        @step(timeout=0.1, atomic=atomic)
+        @step(timeout=0.1)
         def only(self):
             latch.wait(20)
-            try:
-                Group.objects.create(name="too late")
-            finally:
-                ends.append(1)
+            ends.append(1)
+            self.context["late"] = True
             return "too late"
 
     run = Blocks.start()
     service = workers.start(threads=1)
-    begun = time.monotonic()
     with pytest.raises(ExecutionFailed, match="StepTimeout"):
-        run.get_result(timeout=20)
-    assert time.monotonic() - begun < 2
+        run.get_result(timeout=5)
+    assert not ends
     latch.set()
     until(lambda: service.pool.busy == 0 and not service.pool.active)
     (row,) = rows_of(run)
     assert (row.status, row.output) == ("timed_out", None)
-    assert not Group.objects.exists()
-
-
-def test_an_atomic_step_that_ignores_its_interrupt_cannot_commit(workers):
-    latch, inside, ended = workers.latch(), threading.Event(), []
-
-    class Ignores(Workflow):
-        @step(timeout=0.1, atomic=True)
-        def only(self):
-            inside.set()
-            try:
-                latch.wait(20)
-            except BaseException:
-                pass
-            try:
-                for _ in range(1000):
-                    time.monotonic()
-            except BaseException:
-                pass
-            ended.append(1)
-            return "too late"
-
-    run = Ignores.start()
-    service = workers.start(threads=1)
-    with pytest.raises(ExecutionFailed, match="StepTimeout"):
-        run.get_result(timeout=20)
-    latch.set()
-    until(lambda: ended)
-    until(lambda: not service.pool.active)
-    assert [row.status for row in rows_of(run)] == ["timed_out"]
-    assert rows_of(run)[0].output is None
+    assert row.duration_seconds < 0.4
+    assert durable.get_execution(run).context == {}
 
 
 def test_a_step_that_ends_at_its_timeout_disturbs_no_other_run(workers):
-    """race: late-interrupt is told in test_races; here the interrupt is real, and often close."""
     class Close(Workflow):
         @step(timeout=0.05)
         def only(self):
@@ -204,7 +170,7 @@ def test_logging_goes_on_after_a_logging_step_was_interrupted(workers):
             self.logger.info("still here")
 
     workers.start(threads=2)
-    for _ in range(30):
+    for _ in range(10):
         run = Chatty.start()
         until(lambda run=run: run.refresh_from_db() or run.is_final)
     After.start().get_result(timeout=20)
