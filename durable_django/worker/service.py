@@ -25,6 +25,7 @@ from .keeper import Keeper, pid_space
 from .leader import Leader
 from .listener import Listener
 from .pool import Pool
+from .supervisor import is_orphan
 from .watch import Watch
 
 logger = logging.getLogger("durable_django.worker")
@@ -80,7 +81,7 @@ class WorkerService:
         self._stop.put(None)
 
     def _wait(self) -> None:
-        while not (self.pool.stopping or self.watch.too_many_stuck):
+        while not (self.pool.stopping or self.watch.too_many_stuck or is_orphan()):
             try:
                 self._stop.get(timeout=0.1 if self.leader.burst else 0.5)
                 break

@@ -6,6 +6,7 @@ It starts fresh interpreters instead of forking, opens no database connection an
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import subprocess
 import time
@@ -14,6 +15,9 @@ from types import FrameType
 from django.utils.autoreload import get_child_arguments
 
 logger = logging.getLogger("durable_django.worker")
+
+# Environment of a child: its supervisor's process id, so that it ends when that one is gone.
+SUPERVISOR = "DURABLE_SUPERVISOR"
 
 TICK_SECONDS = 0.2
 # A child that ends sooner than this after its start is replaced ever more slowly.
@@ -56,7 +60,8 @@ class Supervisor:
         return worst
 
     def _start(self, number: int) -> None:
-        child = subprocess.Popen(_child_arguments())
+        environment = {**os.environ, SUPERVISOR: str(os.getpid())}
+        child = subprocess.Popen(_child_arguments(), env=environment)
         self._children[number] = (child, time.monotonic())
         if self._stopping:  # the signal came while it was being started
             child.terminate()
@@ -87,6 +92,12 @@ class Supervisor:
         for child, _ in self._children.values():
             if child.poll() is None:
                 child.send_signal(number)
+
+
+def is_orphan() -> bool:
+    """Whether this process was started by a supervisor that has ended without stopping it."""
+    supervisor = os.environ.get(SUPERVISOR)
+    return supervisor is not None and os.getppid() != int(supervisor)
 
 
 def _child_arguments() -> list[str]:
