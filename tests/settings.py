@@ -5,6 +5,7 @@ they can share, and an in-memory one is nobody else's. Tests override DURABLE, n
 """
 
 import atexit
+import json
 import os
 import shutil
 import tempfile
@@ -42,3 +43,7 @@ EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 # Hashing passwords well is slow on purpose.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 LOGGING = {}
+
+INSTALLED_APPS = [*INSTALLED_APPS, "tests.killing"]  # noqa: F405
+# A test has no other way to change the settings of a process that it starts.
+DURABLE = {**DURABLE, **json.loads(os.environ.get("DURABLE_TESTS_SETTINGS", "{}"))}  # noqa: F405

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from uuid import UUID
 
 from django.db import Error as DatabaseError
+from django.db import connections
 
 from ..conf import settings
 from ..engine.machine import Outcome
@@ -111,6 +112,9 @@ def run_atomic(
             if gave_up or not (is_repeatable(error) or is_away(error)):
                 break  # a constraint checked at commit, say
             attempt.__dict__.pop("context", None)
+            connection = connections[settings.DATABASE]
+            if is_away(error) and not connection.in_atomic_block:
+                connection.close()  # a lost one stays lost until it is made anew
             time.sleep(pause)
             pause = min(pause * 2, PAUSE_SECONDS_MAX)
     if outcome is None or not (attempt.settled_here or attempt.settle()):

@@ -260,8 +260,15 @@ class Leader:
                 wave.append(conclusion)
         if not wave:
             return True
+        try:
+            verdicts = self.committer.commit(pool.worker_id, wave)
+        except BaseException:
+            for conclusion in wave:
+                pool.drop(conclusion.run)
+            pool.unsure = True
+            raise
         locked = 0
-        for conclusion, verdict in self.committer.commit(pool.worker_id, wave):
+        for conclusion, verdict in verdicts:
             if verdict == LOCKED:
                 locked += 1
                 pool.finished.append(conclusion)

@@ -25,7 +25,7 @@ class AsyncLoop:
         self._ended = ended
         self._loop = asyncio.new_event_loop()
         self._thread: threading.Thread | None = None
-        self.running: dict[Attempt, asyncio.Task[None]] = {}
+        self.running: dict[Attempt, asyncio.Task[None] | None] = {}
 
     def start(self) -> None:
         """Starts the thread."""
@@ -40,6 +40,7 @@ class AsyncLoop:
 
     def submit(self, attempt: Attempt) -> None:
         """Begins an attempt; returns at once. From any thread."""
+        self.running[attempt] = None  # from now on, so that whoever counts them counts right
         self._loop.call_soon_threadsafe(self._begin, attempt)
 
     def _run(self) -> None:
@@ -51,6 +52,10 @@ class AsyncLoop:
             self._loop.close()
 
     def _begin(self, attempt: Attempt) -> None:
+        if attempt.settled:  # given up before it began
+            del self.running[attempt]
+            self._ended(attempt, None)
+            return
         attempt.begun = time.monotonic()
         task = self._loop.create_task(self._serve(attempt))
         self.running[attempt] = task

@@ -213,8 +213,18 @@ class Pool:
         """Runs a step in the leader's thread; False if the baton was taken meanwhile."""
         if not self.watch_wakes.is_set():
             self.watch_wakes.set()
-        self._body(slot, attempt)
+        try:
+            self._body(slot, attempt)
+        except BaseException:
+            self._lose(slot, attempt.run)
+            raise
         return self.leader is slot
+
+    def _lose(self, slot: Slot, run: Run) -> None:
+        """The engine itself failed: whatever the database says of the run, it is given back."""
+        slot.leave()
+        self.drop(run)
+        self.unsure = True
 
     def _body(self, slot: Slot, attempt: Attempt) -> None:
         """Runs the body and appends its conclusion, unless somebody has concluded it already."""
@@ -250,10 +260,7 @@ class Pool:
             if attempt is not None:
                 self._serve_apart(slot, attempt)
         except BaseException:
-            # Whatever the database says of it then, it is not this worker's any more.
-            slot.leave()
-            self.drop(run)
-            self.unsure = True
+            self._lose(slot, run)
             raise
         finally:
             if suspect:

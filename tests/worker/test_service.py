@@ -265,14 +265,6 @@ def test_a_node_that_is_gone_stops_the_run_until_it_is_back(workers):
     broken = workers.latch()
 
     def make(name):
-        class Changing(Workflow):
-            class Meta:
-                name = "changing"
-
-            @step
-            def first(self):
-                return 1
-
         def last(self):
             if not broken.is_set():
                 raise RuntimeError
@@ -282,7 +274,6 @@ def test_a_node_that_is_gone_stops_the_run_until_it_is_back(workers):
         body += "    @step\n    def first(self):\n        return 1\n"
         body += f"    @step\n    def {name}(self):\n        return last(self)\n"
         names = {"Workflow": Workflow, "step": step, "last": last, "__name__": __name__}
-        registry.all()
         exec(body, names)
         return names["Changing"]
 
@@ -403,10 +394,7 @@ def test_a_cancel_and_a_timeout_finish_a_run_as_well(workers, heard):
     quick.start(queue="nobodys", timeout=0.1)
     workers.start()
     until(lambda: len(heard) == 4)
-    assert heard[1::2] == [
-        ("finished", "cancelled", "cancelled"),
-        ("finished", "failed", "failed"),
-    ] or sorted(heard)[:2] == [
+    assert sorted(heard)[:2] == [
         ("finished", "cancelled", "cancelled"),
         ("finished", "failed", "failed"),
     ]
