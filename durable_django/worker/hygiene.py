@@ -6,7 +6,7 @@ not write through such a one.
 
 from __future__ import annotations
 
-from django.db import connections
+from django.db import InterfaceError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ..conf import settings
@@ -16,6 +16,7 @@ from ..conf import settings
 CONNECTION_SECONDS = 60.0
 # libpq's PQTRANS_ACTIVE, PQTRANS_INTRANS, PQTRANS_INERROR.
 _OPEN_TRANSACTION = frozenset({1, 2, 3})
+_NO_CONNECTION = 4  # PQTRANS_UNKNOWN
 
 
 def close_old_connections() -> None:
@@ -69,7 +70,10 @@ def _fault(connection: BaseDatabaseWrapper) -> str | None:
 def _is_in_transaction(connection: BaseDatabaseWrapper) -> bool:
     raw = connection.connection
     if connection.vendor == "postgresql":
-        return raw.pgconn.transaction_status in _OPEN_TRANSACTION
+        status = raw.pgconn.transaction_status
+        if status == _NO_CONNECTION:
+            raise InterfaceError("the connection is closed")
+        return status in _OPEN_TRANSACTION
     return bool(getattr(raw, "in_transaction", False))
 
 

@@ -6,6 +6,8 @@ LISTEN on PostgreSQL, ``PRAGMA data_version`` on SQLite, nothing elsewhere; poll
 from __future__ import annotations
 
 import logging
+import selectors
+import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -24,8 +26,6 @@ WATCH_SECONDS = 0.005
 WATCH_SECONDS_AT_REST = 0.02
 REST_SECONDS = 2.0
 RECONNECT_SECONDS = 5.0
-# How long the end of the worker may have to wait for this thread; costs no statement.
-STOP_SECONDS = 0.1
 
 
 class Listener:
@@ -35,6 +35,7 @@ class Listener:
         self._queues = frozenset(queues)
         self._ready = ready
         self._stopping = threading.Event()
+        self._wake, self._woken = socket.socketpair()
         self._thread = threading.Thread(target=self._run, name="durable-listener", daemon=True)
 
     def start(self) -> None:
@@ -44,7 +45,10 @@ class Listener:
     def stop(self) -> None:
         """Ends the thread."""
         self._stopping.set()
+        self._wake.send(b"!")
         self._thread.join(timeout=5)
+        self._wake.close()
+        self._woken.close()
 
     def _run(self) -> None:
         vendor = connections[settings.DATABASE].vendor
@@ -67,12 +71,15 @@ class Listener:
         with psycopg.connect(**{**params, "autocommit": True}) as connection:
             connection.execute(f"LISTEN {CHANNEL}")
             self._ready()  # what was committed before we listened
-            while not self._stopping.is_set():
-                for notice in connection.notifies(timeout=0.25):
-                    if notice.payload in self._queues:
-                        self._ready()
-                    if self._stopping.is_set():
-                        return
+            # Sleeps until there is something to read, from the server or from stop().
+            with selectors.DefaultSelector() as selector:
+                selector.register(connection, selectors.EVENT_READ)
+                selector.register(self._woken, selectors.EVENT_READ)
+                while not self._stopping.is_set():
+                    selector.select()
+                    for notice in connection.notifies(timeout=0):
+                        if notice.payload in self._queues:
+                            self._ready()
 
     def _watch_file(self) -> None:
         """A connection sees another ``data_version`` when somebody else committed."""

@@ -78,7 +78,7 @@ def test_it_is_interrupted_for_good_when_its_worker_dies_inside(
                 bodies.append(1)
                 latch.wait(20)
 
-    durable_settings(HEARTBEAT_SECONDS=0.1, LEASE_SECONDS=20)
+    durable_settings(HEARTBEAT_SECONDS=0.1, LEASE_SECONDS=20, POLL_SECONDS=0.1)
     run = Once.start()
     service = workers.start()
     until(lambda: bodies)

@@ -34,7 +34,7 @@ def test_what_lost_its_lease_is_dropped(workers):
 
 
 def test_a_worker_declared_dead_drops_all_and_registers_anew(workers, durable_settings):
-    durable_settings(HEARTBEAT_SECONDS=0.1, LEASE_SECONDS=20)
+    durable_settings(HEARTBEAT_SECONDS=0.1, LEASE_SECONDS=20, POLL_SECONDS=0.1)
     latch, inside, ends = workers.latch(), [], []
 
     class Held(Workflow):
@@ -133,7 +133,7 @@ def test_a_run_claimed_before_the_heartbeat_failed_is_given_back(
 
 
 def test_another_worker_takes_over_what_an_overdue_one_held(workers, durable_settings):
-    durable_settings(HEARTBEAT_SECONDS=0.1, LEASE_SECONDS=0.4)
+    durable_settings(HEARTBEAT_SECONDS=0.1, LEASE_SECONDS=0.5, POLL_SECONDS=0.1)
 
     class Quick(Workflow):
         @step
@@ -181,7 +181,7 @@ def test_a_worker_whose_process_is_gone_is_found_before_its_lease_ends(workers, 
     from durable_django.store.claiming import claim
     from durable_django.worker.keeper import pid_space
 
-    durable_settings(HEARTBEAT_SECONDS=0.1, LEASE_SECONDS=300)
+    durable_settings(HEARTBEAT_SECONDS=0.1, LEASE_SECONDS=300, POLL_SECONDS=0.1)
 
     class Quick(Workflow):
         @step
@@ -205,11 +205,9 @@ def test_a_worker_whose_process_is_gone_is_found_before_its_lease_ends(workers, 
     assert run.get_result(timeout=20) == "done"
 
 
-def test_many_suspects_are_served_one_after_another_and_nothing_is_stuck(
-    workers, durable_settings
-):
+def test_many_suspects_are_served_one_after_another_and_nothing_is_stuck(workers, durable_settings):
     """A suspect runs alone in its process, but others need not wait for it."""
-    durable_settings(HEARTBEAT_SECONDS=0.1)
+    durable_settings(HEARTBEAT_SECONDS=0.1, POLL_SECONDS=0.1)
     latch, inside, most = workers.latch(), [], []
 
     class Suspect(Workflow):

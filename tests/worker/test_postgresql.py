@@ -184,3 +184,27 @@ def test_an_atomic_step_that_ignores_its_interrupt_cannot_commit(workers):
     until(lambda: not service.pool.active)
     assert StepRun.objects.get(execution=run).status == "timed_out"
     assert names() == []
+
+
+def test_a_listener_whose_connection_died_listens_again(workers, durable_settings, monkeypatch):
+    monkeypatch.setattr("durable_django.worker.listener.RECONNECT_SECONDS", 0.05)
+    durable_settings(POLL_SECONDS=30)
+
+    class Quick(Workflow):
+        @step
+        def only(self): ...
+
+    def listening():
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pid FROM pg_stat_activity WHERE datname = current_database() "
+                "AND query LIKE 'LISTEN %'"
+            )
+            return [pid for (pid,) in cursor.fetchall()]
+
+    service = workers.start()
+    (before,) = until(listening)
+    terminate(before)
+    until(lambda: listening() not in ([], [before]))
+    until(lambda: service.pool.leader_waits)
+    Quick.start().get_result(timeout=5)

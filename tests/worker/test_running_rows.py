@@ -16,7 +16,7 @@ from tests.waiting import until
 
 @pytest.fixture(autouse=True)
 def _fast_heartbeat(durable_settings):
-    durable_settings(HEARTBEAT_SECONDS=0.1, LEASE_SECONDS=20)
+    durable_settings(HEARTBEAT_SECONDS=0.1, LEASE_SECONDS=20, POLL_SECONDS=0.1)
 
 
 @pytest.mark.parametrize("kind", ["plain", "at_most_once", "async"])

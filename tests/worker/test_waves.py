@@ -1,5 +1,6 @@
 """Waves: many runs side by side, each with its own outputs, context and place in the queue."""
 
+import itertools
 from datetime import timedelta
 
 import pytest
@@ -144,7 +145,7 @@ def test_a_retry_comes_after_its_delay_and_the_count_is_durable(workers):
         (3, "completed"),
     ]
     assert rows[0].error["message"] == "attempt 1"
-    for before, after in zip(rows, rows[1:], strict=False):
+    for before, after in itertools.pairwise(rows):
         pause = after.started_at - before.finished_at
         assert timedelta(seconds=0.2) <= pause < timedelta(seconds=1)
 

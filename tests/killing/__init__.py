@@ -1,0 +1,1 @@
+"""An app for worker processes that are killed: workflows, and a table of what their steps did."""

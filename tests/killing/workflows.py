@@ -1,0 +1,119 @@
+"""Workflows whose workers are killed, frozen and cut off from their database."""
+
+import asyncio
+import os
+import signal
+import time
+
+from durable_django import Retry, Workflow, step
+from tests.killing.models import Effect
+
+SOON = Retry(max_attempts=10, backoff="constant", base=0.05)
+# Long enough that a kill at random often hits a body.
+STEP_SECONDS = 0.003
+
+
+class Survives(Workflow):
+    """One step of every kind, each leaving a row behind."""
+
+    class Meta:
+        name = "killing.survives"
+
+    @step
+    def plain(self):
+        Effect.objects.create(run=self.execution_id, node="plain")
+        time.sleep(STEP_SECONDS)
+        self.context["trail"] = ["plain"]
+        return self.input["n"]
+
+    @step(atomic=True)
+    def atomic(self):
+        Effect.objects.create(run=self.execution_id, node="atomic")
+        time.sleep(STEP_SECONDS)
+        self.context["trail"].append("atomic")
+        return self.outputs["plain"] + 1
+
+    @step(at_most_once=True)
+    def single(self):
+        Effect.objects.create(run=self.execution_id, node="single")
+        time.sleep(STEP_SECONDS)
+        self.context["trail"].append("single")
+
+    @step(retry=SOON)
+    def retried(self):
+        Effect.objects.create(run=self.execution_id, node="retried")
+        if self.attempt == 1:
+            raise ConnectionError("the first attempt always fails")
+        self.context["trail"].append("retried")
+        return self.attempt
+
+    @step
+    async def later(self):
+        await Effect.objects.acreate(run=self.execution_id, node="later")
+        await asyncio.sleep(STEP_SECONDS)
+        self.context["trail"].append("later")
+        return {"n": self.outputs["atomic"], "trail": list(self.context["trail"])}
+
+
+class Computes(Workflow):
+    """As Survives, but only the atomic step uses the database, and may be tried again."""
+
+    class Meta:
+        name = "killing.computes"
+
+    @step
+    def plain(self):
+        time.sleep(STEP_SECONDS)
+        return self.input["n"]
+
+    @step(atomic=True, retry=SOON)
+    def atomic(self):
+        Effect.objects.create(run=self.execution_id, node="atomic")
+        return self.outputs["plain"] + 1
+
+    @step(at_most_once=True)
+    def single(self):
+        return self.outputs["atomic"] + 1
+
+    @step
+    async def later(self):
+        await asyncio.sleep(STEP_SECONDS)
+        return self.outputs["single"] + 1
+
+    @step
+    def last(self):
+        return self.outputs["later"] + 1
+
+
+class Poison(Workflow):
+    """Kills its worker each time."""
+
+    class Meta:
+        name = "killing.poison"
+
+    @step
+    def harmless(self):
+        return "done"
+
+    @step
+    def kill(self):
+        Effect.objects.create(run=self.execution_id, node="kill")
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Waits(Workflow):
+    """Waits inside its step until a row says `go`."""
+
+    class Meta:
+        name = "killing.waits"
+
+    @step
+    def wait(self):
+        Effect.objects.create(run=self.execution_id, node="inside")
+        while not Effect.objects.filter(node="go").exists():
+            time.sleep(0.02)
+        return os.getpid()
+
+    @step
+    def after(self):
+        return [self.outputs["wait"], os.getpid()]
