@@ -40,7 +40,7 @@ def claim(
 ) -> list[Claimed]:
     """Up to ``count`` ready runs, of the first queue first, then by priority, then by age.
 
-    A worker that runs a suspect already claims no other (``suspects=False``): it could not start it.
+    A worker that runs a suspect already claims no other (``suspects=False``).
     """
     found: list[Claimed] = []
     for queue in queues:

@@ -10,7 +10,6 @@ import time
 from ..exceptions import AttemptAbandoned
 from .attempt import Attempt
 
-
 # Modules that take locks shared by all threads with Python code between taking one and the `try`
 # that gives it back: an exception there would leave it taken for ever. Interrupted at random, a
 # step that logged all the time stopped the whole process within thirty interrupts.
