@@ -85,10 +85,12 @@ class Block(Node):
             else f"open the {self.kind} where it is made, {self.opening}"
         )
 
-    def mistake_here(self, message: str) -> DefinitionError:
-        """A DefinitionError about this block, at the line of the class body that runs now."""
+    def mistake_here(self, message: str, what: str = "") -> DefinitionError:
+        """A DefinitionError about this block, at the line of the class body that runs now; `what`
+        is being made there, by default the block.
+        """
         told = self.mistake(message)
-        place = find_place(self.kind)
+        place = find_place(what or self.kind)
         told.filename, told.line = place.filename, place.line
         return told
 

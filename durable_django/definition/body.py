@@ -34,9 +34,8 @@ class Place:
 class ClassBody(dict[str, Any]):
     """What the metaclass gives a class body to write its names into.
 
-    `inherited` are the base's nodes by name, `ancestors` those and its own bases' too; `top` the
-    nodes made outside any block, in order;
-    `nodes` the named ones by name.
+    `inherited` are the base's nodes by name, `ancestors` those of the base and of each class it
+    extends; `top` the nodes made outside any block, in order; `nodes` the named ones by name.
     """
 
     def __init__(self, class_name: str, filename: str, line: int) -> None:

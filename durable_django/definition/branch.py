@@ -89,13 +89,11 @@ class Branch(AskingBlock):
 
     def _check_open(self, what: str) -> None:
         if not self.is_open:
+            over = "; that is over, and a block is not opened a second time"
             raise self.mistake_here(
                 f"a {what} belongs inside its branch, below with branch(…) as {self._example}:"
-                + (
-                    "; that is closed here, and a block is not opened a second time"
-                    if self.is_closed
-                    else ""
-                )
+                f"{over if self.is_closed else ''}",
+                what,
             )
         innermost = self.innermost
         if innermost is not None and innermost is not self:

@@ -1,5 +1,7 @@
 """Branches and their cases: which case a value takes, and every mistake one can make."""
 
+# ruff: noqa: SIM117  one with per block is how a workflow is written
+
 import enum
 import functools
 import math
