@@ -205,9 +205,7 @@ def test_a_worker_whose_process_is_gone_is_found_before_its_lease_ends(workers, 
     assert run.get_result(timeout=20) == "done"
 
 
-def test_many_suspects_are_served_one_after_another_and_nothing_is_stuck(
-    workers, durable_settings
-):
+def test_many_suspects_are_served_one_after_another_and_nothing_is_stuck(workers, durable_settings):
     """A suspect runs alone in its process, but others need not wait for it."""
     durable_settings(HEARTBEAT_SECONDS=0.1)
     latch, inside, most = workers.latch(), [], []
