@@ -8,8 +8,8 @@ from typing import Any, TypedDict
 
 from durable_django import Fatal, Workflow, branch, hours, loop, step
 
-from . import order_book
 from .models import Order
+from .order_book import BOOK, add_orders, read_page
 
 BULK_FROM = 10  # copies; so many do not go into one parcel
 BOX_COPIES = 30
@@ -32,7 +32,7 @@ class ImportOrders(Workflow):
     @classmethod
     def clean_input(cls, input: dict[str, Any]) -> dict[str, Any]:
         """`book` is a file, `rows` how many make a page."""
-        return {"book": str(order_book.BOOK), "rows": 500, **input}
+        return {"book": str(BOOK), "rows": 500, **input}
 
     @step
     def look(self) -> None:
@@ -47,8 +47,8 @@ class ImportOrders(Workflow):
         def import_page(self) -> int:
             """The orders of a page, and how far the import is, in one transaction."""
             rows = self.input["rows"]
-            page = order_book.read_page(self.context["imported"], rows, Path(self.input["book"]))
-            order_book.add_orders(page)
+            page = read_page(self.context["imported"], rows, Path(self.input["book"]))
+            add_orders(page)
             self.context.increment("imported", len(page))
             self.context["at_end"] = len(page) < rows
             self.logger.info("page %d: %d orders", self.iteration, len(page))

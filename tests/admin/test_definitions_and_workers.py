@@ -62,7 +62,7 @@ def test_blocks_and_decisions_say_what_they_ask_and_where_they_lead(viewer, isol
                 def pay(self):
                     pass
 
-            with route.default():
+            with route.default():  # noqa: SIM117  as a workflow is written
                 with loop(until="answered", max_iterations=9) as asking:
 
                     @step
