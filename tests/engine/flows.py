@@ -1,7 +1,7 @@
 """Random workflows of nested blocks, and what must happen in them, told by a plain interpreter.
 
-A tree is nested tuples; `source` writes the class, `expected` walks the tree as a person would. What
-is chosen at each branch, test and decision is fixed by the tree, so that both must agree.
+A tree is nested tuples; a `Plan` writes the class and walks the tree as a person would. What is
+chosen at each branch, test and decision is fixed by the tree, so that both must agree.
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ class Plan:
 
     def _enter(self, node: dict[str, Any], prefix: str) -> str:
         base = f"{prefix}{node['name']}"
-        if not any(" @decision" in line or "@decision" in line for line in self.lines):
+        if not any("@decision" in line for line in self.lines):
             return base
         self._visits[base] += 1
         return base if self._visits[base] == 1 else f"{base}#{self._visits[base]}"

@@ -1,5 +1,7 @@
 """Nested control flow on real threads: many runs side by side take each their own way."""
 
+# ruff: noqa: SIM117  one with per block is how a workflow is written
+
 import durable_django as durable
 from durable_django import Retry, Workflow, branch, decision, loop, sequence, step
 from durable_django.models import Execution, StepRun
