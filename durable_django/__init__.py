@@ -22,6 +22,7 @@ from .api import (
     start_many,
 )
 from .definition.durations import days, hours, minutes, seconds
+from .definition.flow import branch, decision, loop, sequence
 from .definition.nodes import step
 from .definition.retry import Retry
 from .definition.workflow import Workflow
@@ -82,16 +83,20 @@ __all__ = [
     "aretry",
     "astart",
     "astart_many",
+    "branch",
     "cancel",
     "days",
+    "decision",
     "get_execution",
     "get_result",
     "hours",
     "list_children",
     "list_executions",
+    "loop",
     "minutes",
     "retry",
     "seconds",
+    "sequence",
     "start",
     "start_many",
     "step",

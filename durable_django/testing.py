@@ -78,10 +78,12 @@ def run_step(
     context: Mapping[str, Any] | None = None,
     outputs: Mapping[str, Any] | None = None,
     attempt: int = 1,
+    iteration: int = 1,
 ) -> tuple[Any, dict[str, Any]]:
     """Runs the body of one step without a database; (its output, the context after it).
 
-    Every value passes the gate as in a real run. What the body raises is raised here.
+    ``iteration`` is what a step inside a loop sees as ``self.iteration``. Every value passes the
+    gate as in a real run. What the body raises is raised here.
 
     >>> values = {"order_id": 7, "total": 12}
     >>> output, context = run_step(ProcessOrder.charge_payment, context=values)
@@ -93,7 +95,8 @@ def run_step(
     from .engine.current import current_attempt
     from .exceptions import FinishRun
 
-    made = _attempt_alone(node, input, context or {}, outputs or {}, attempt)
+    path = _path_alone(node, iteration)
+    made = _attempt_alone(node, path, input, context or {}, outputs or {}, attempt)
     workflow = made.run.definition.workflow._for_attempt(made)
     token = current_attempt.set(made)
     try:
@@ -107,8 +110,24 @@ def run_step(
     return output, {key: values.decode(text) for key, text in after.items()}
 
 
+def _path_alone(node: Step, iteration: int) -> str:
+    """A visit of the node in this iteration of the loop around it, if there is one."""
+    parts = [node.name or ""]
+    block = node.block
+    while block is not None:
+        if block.name is not None:
+            parts.append(f"{block.name}[{iteration}]" if block.kind == "loop" else block.name)
+        block = block.block
+    return "/".join(reversed(parts))
+
+
 def _attempt_alone(
-    node: Step, input: Any, context: Mapping[str, Any], outputs: Mapping[str, Any], number: int
+    node: Step,
+    path: str,
+    input: Any,
+    context: Mapping[str, Any],
+    outputs: Mapping[str, Any],
+    number: int,
 ) -> Attempt:
     from .engine import values
     from .engine.machine import Visit
@@ -117,7 +136,6 @@ def _attempt_alone(
     from .worker.attempt import Attempt
     from .worker.run import Run
 
-    name = node.name or ""
     definition = _class_of(node).definition
     clock.observe(datetime.now(UTC))  # so that nothing asks the database for the time
     text = values.encode({} if input is None else input, "input")
@@ -126,11 +144,11 @@ def _attempt_alone(
     )
     made = Run(claimed, definition)
     made.state = made.state._replace(
-        next_path=name,
+        next_path=path,
         context={key: values.encode(v, f'context["{key}"]') for key, v in context.items()},
         outputs={key: values.encode(v, f'outputs["{key}"]') for key, v in outputs.items()},
     )
-    return Attempt(made, Visit(node, name, 1, number))
+    return Attempt(made, Visit(node, path, 1, number))
 
 
 def _class_of(node: Step) -> type[Workflow]:

@@ -96,7 +96,7 @@ def names(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, reset_sequences=True)
 def test_the_examples_of_a_page_run_as_one_session(page, names, request):
     for block in blocks_of(page):
         if block.language == "pycon":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,7 +36,7 @@ def node_views(structure: Any) -> list[NodeView]:
     below = structure.get("nodes") or structure.get("children") or []
     return [
         NodeView(
-            name=node.get("name") or "",
+            name=node.get("name") or node.get("label") or "",
             kind=node.get("kind") or "",
             doc=node.get("doc") or "",
             notes=list(_notes(node)),
@@ -46,11 +47,12 @@ def node_views(structure: Any) -> list[NodeView]:
 
 
 def count_nodes(nodes: list[NodeView]) -> int:
-    """All nodes, those in blocks too."""
-    return sum(1 + count_nodes(node.children) for node in nodes)
+    """All nodes, those in blocks too; a case of a branch is none."""
+    return sum((node.kind != "case") + count_nodes(node.children) for node in nodes)
 
 
-def _notes(node: dict[str, Any]) -> Any:
+def _notes(node: dict[str, Any]) -> Iterator[str]:
+    yield from _ways(node)
     if node.get("async"):
         yield gettext("async")
     if node.get("atomic"):
@@ -63,6 +65,19 @@ def _notes(node: dict[str, Any]) -> Any:
     if attempts > 1:
         said = ngettext("up to %(n)d attempt", "up to %(n)d attempts", attempts) % {"n": attempts}
         yield f"{said} ({node['retry'].get('backoff', '')})"
+
+
+def _ways(node: dict[str, Any]) -> Iterator[str]:
+    """What decides where a run goes on: words of the class body, so they are not translated."""
+    for option in ("on", "until", "while"):
+        if node.get(option):
+            yield f"{option} {node[option]}"
+    if node.get("to"):
+        yield f"to {', '.join(node['to'])}"
+    if most := node.get("max_iterations"):
+        yield ngettext("up to %(n)d iteration", "up to %(n)d iterations", most) % {"n": most}
+    if most := node.get("max_visits"):
+        yield ngettext("up to %(n)d visit", "up to %(n)d visits", most) % {"n": most}
 
 
 @admin.register(WorkflowDefinition)

@@ -51,11 +51,12 @@ class LogView:
 
 @dataclass(frozen=True)
 class StepView:
-    """One attempt, ready to be shown."""
+    """One attempt, ready to be shown. Its path is ``polling[3]/poll``: a `place`, which is empty
+    outside of blocks, and a `visit` there, which is the node's name and, after a jump, a number."""
 
     anchor: str
-    name: str
-    path: str
+    place: str
+    visit: str
     kind: str
     attempt: int
     status: str
@@ -79,11 +80,12 @@ class StepView:
 def step_view(row: StepRun, shown: Shown, window: Window, *, is_last: bool) -> StepView:
     """``row`` as its run's page shows it: folded, unless it is where the run stands or fell."""
     end = row.finished_at or window.now
+    blocks, slash, visit = row.path.rpartition("/")
     completed = row.status == StepStatus.COMPLETED
     return StepView(
         anchor=f"step-{row.seq}",
-        name=row.name,
-        path=row.path if row.path != row.name else "",
+        place=f"{blocks}{slash}",
+        visit=visit,
         kind=row.kind,
         attempt=row.attempt,
         status=row.status,

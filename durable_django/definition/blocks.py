@@ -6,15 +6,19 @@ close, and nothing of what a kind does with its children.
 
 from __future__ import annotations
 
+from abc import abstractmethod
+from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from durable_django.definition.body import ClassBody, find_place
+from durable_django.definition.conditions import Condition, mistake_in_plan
 from durable_django.definition.node import Node
 from durable_django.exceptions import DefinitionError
 
 if TYPE_CHECKING:
     from durable_django.definition.definition import Definition
+    from durable_django.definition.retry import Retry
 
 
 class Block(Node):
@@ -26,7 +30,6 @@ class Block(Node):
     """
 
     kind: ClassVar[str] = "block"
-    needs_name: ClassVar[bool] = True
 
     def __init__(self) -> None:
         self.children: tuple[Node, ...] = ()
@@ -41,8 +44,23 @@ class Block(Node):
         return self._opened and self._body is not None
 
     @property
+    def is_closed(self) -> bool:
+        """Whether its `with` is over."""
+        return self._body is None
+
+    @property
+    def innermost(self) -> Block | None:
+        """While it is open: the innermost block that is, itself or one inside it."""
+        return self._body.open_block if self._body is not None else None
+
+    @property
     def _example(self) -> str:
         return self.name or "name"
+
+    @property
+    def opening(self) -> str:
+        """The line that opens such a block, as messages show it."""
+        return f"with {self.kind}(…) as {self._example}:"
 
     def admit(self, child: Node) -> None:
         """Raises ``child.mistake(…)`` when `child` cannot stand directly in this block."""
@@ -61,12 +79,18 @@ class Block(Node):
 
     def _mistake_of_with(self) -> DefinitionError:
         """Told at the `with` that is wrong, which need not be where the block was made."""
-        told = self.mistake(
+        return self.mistake_here(
             f"the {self.kind} is closed; a block is not opened a second time"
             if self._body is None
-            else f"open the {self.kind} where it is made, with {self.kind}(…) as {self._example}:"
+            else f"open the {self.kind} where it is made, {self.opening}"
         )
-        place = find_place(self.kind)
+
+    def mistake_here(self, message: str, what: str = "") -> DefinitionError:
+        """A DefinitionError about this block, at the line of the class body that runs now; `what`
+        is being made there, by default the block.
+        """
+        told = self.mistake(message)
+        place = find_place(what or self.kind)
         told.filename, told.line = place.filename, place.line
         return told
 
@@ -86,11 +110,10 @@ class Block(Node):
         """Raises DefinitionError when the block has no name, was never opened, or is empty."""
         if not self._opened:
             raise self.mistake(
-                f"the {self.kind} is never opened; write "
-                f"with {self.kind}(…) as {self._example}: and its nodes below"
+                f"the {self.kind} is never opened; write {self.opening} and its nodes below"
             )
         if self.needs_name and self.name is None:
-            raise self.mistake(f"the {self.kind} has no name; write with {self.kind}(…) as name:")
+            raise self.mistake(f"the {self.kind} has no name; write {self.opening}")
         if not self.children:
             raise self.mistake(f"the {self.kind} is empty; put a node into it or take it away")
 
@@ -109,3 +132,41 @@ class Block(Node):
         super().seal()
         for child in self.children:
             child.seal()
+
+
+class AskingBlock(Block):
+    """A block that asks the run something before or after its children, as a step of its own.
+
+    It is run as a step without retry would be: `body` is called with the run and gives an answer
+    that is recorded. A kind sets `condition` to what `_checked_condition` gives.
+    """
+
+    condition: Condition
+
+    is_async: ClassVar[bool] = False
+    atomic: ClassVar[bool] = False
+    at_most_once: ClassVar[bool] = False
+    timeout: ClassVar[float | None] = None
+    retry: ClassVar[Retry | None] = None
+    doc: ClassVar[str] = ""
+
+    @abstractmethod
+    def body(self, workflow: Any) -> Any:
+        """The answer, JSON-able."""
+
+    @property
+    def children_answer(self) -> bool:
+        """Whether the block's own nodes have completed when it asks for the first time."""
+        return False
+
+    def _checked_condition(self, condition: Condition) -> Condition:
+        condition.check_given(self, find_place(self.kind).body)
+        return condition
+
+    def check_plan(self, nodes: Mapping[str, Node], body: ClassBody) -> None:
+        never_before: list[Node] = [self, *self.blocks()]
+        if not self.children_answer:
+            never_before += (node for node in nodes.values() if self in node.blocks())
+        fault = self.condition.fault_in_plan(nodes, never_before)
+        if fault is not None:
+            raise mistake_in_plan(self, fault, body)

@@ -34,8 +34,8 @@ class Place:
 class ClassBody(dict[str, Any]):
     """What the metaclass gives a class body to write its names into.
 
-    `inherited` are the base's nodes by name; `top` the nodes made outside any block, in order;
-    `nodes` the named ones by name.
+    `inherited` are the base's nodes by name, `ancestors` those of the base and of each class it
+    extends; `top` the nodes made outside any block, in order; `nodes` the named ones by name.
     """
 
     def __init__(self, class_name: str, filename: str, line: int) -> None:
@@ -45,6 +45,7 @@ class ClassBody(dict[str, Any]):
         self.line = line
         self.meta_line = line
         self.inherited: Mapping[str, Node] = {}
+        self.ancestors: tuple[Mapping[str, Node], ...] = ()
         self.top: list[Node] = []
         self.nodes: dict[str, Node] = {}
         self._made: list[Node] = []
@@ -77,6 +78,16 @@ class ClassBody(dict[str, Any]):
             node.block.adopt(node)
         return len(self._made)
 
+    def made(self, node: Node) -> bool:
+        """Whether this body made `node`."""
+        return any(node is made for made in self._made)
+
+    def has(self, node: Node) -> bool:
+        """Whether `node` is one of this body's, or of a class it extends."""
+        return self.made(node) or any(
+            nodes.get(node.name or "") is node for nodes in self.ancestors
+        )
+
     # Names
 
     def __setitem__(self, name: str, value: Any) -> None:
@@ -100,12 +111,16 @@ class ClassBody(dict[str, Any]):
             )
 
     def _name_node(self, name: str, node: Node, frame: FrameType) -> None:
-        if not any(node is made for made in self._made):
+        if not self.made(node):
             raise self._mistake_at(
                 frame,
                 name,
                 f"is a node of {node.owner}, and a node belongs to one class; "
                 f"extend {node.owner}, or write a node of your own",
+            )
+        if not node.needs_name:
+            raise self._mistake_at(
+                frame, name, f"names a {node.kind}, which takes no name; take the name away"
             )
         if node.name == name:
             return
@@ -162,7 +177,7 @@ class ClassBody(dict[str, Any]):
         function.
         """
         for node in self._made:
-            if node.name is None and node.label == name:
+            if node.needs_name and node.name is None and node.label == name:
                 what = type(value).__name__
                 wrapper = f"@{what}" if isinstance(value, _BINDERS) else "the decorator above it"
                 raise node.mistake(
@@ -207,7 +222,8 @@ _BINDERS = (staticmethod, classmethod, property)
 
 
 def _hides(node: Node) -> str:
-    how = f"write @{node.kind} above it" if node.kind == "step" else f"make it a {node.kind}"
+    decorated = node.kind in ("step", "decision")
+    how = f"write @{node.kind} above it" if decorated else f"make it a {node.kind}"
     return (
         f"hides the {node.kind} of {node.owner}, which would then never run; "
         f"{how} to redefine it, or {node.name} = None to take it out"

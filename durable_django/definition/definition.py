@@ -40,6 +40,7 @@ class Definition:
     version: int = field(init=False)
     first: str = field(init=False)
     nodes: Mapping[str, Node] = field(init=False, repr=False)
+    _has_jumps: bool = field(init=False, repr=False)
     _next: dict[str, str | None] = field(init=False, repr=False, default_factory=dict)
     _chain: dict[str, tuple[str, ...]] = field(init=False, repr=False, default_factory=dict)
 
@@ -51,6 +52,7 @@ class Definition:
             ("version", self.options.version),
             ("first", next(iter(nodes))),
             ("nodes", MappingProxyType(nodes)),
+            ("_has_jumps", any(node.kind == "decision" for node in nodes.values())),
         ):
             object.__setattr__(self, key, value)
 
@@ -63,6 +65,11 @@ class Definition:
             if isinstance(node, Block):
                 self._place(node.children, (*chain, node.label))
 
+    @property
+    def has_jumps(self) -> bool:
+        """Whether a node can be visited again other than by a loop's next iteration."""
+        return self._has_jumps
+
     def next_of(self, name: str) -> str | None:
         """The node that follows `name` in the same block, or None for the last. KeyError if
         unknown.
@@ -74,10 +81,14 @@ class Definition:
         return self._chain[name]
 
     def retry_of(self, name: str) -> Retry:
-        """How the node is retried: its own Retry, or Meta's, or not at all. KeyError if unknown."""
+        """How the node is retried: its own Retry, or Meta's, or not at all. KeyError if unknown.
+
+        Meta.retry is for steps and decisions; a block is not retried.
+        """
         node = self.nodes[name]
-        own = node.retry if isinstance(node, Step) else None
-        return own or self.options.retry or NO_RETRY
+        if not isinstance(node, Step):
+            return NO_RETRY
+        return node.retry or self.options.retry or NO_RETRY
 
     def structure(self) -> dict[str, Any]:
         """The plan as JSON-able data, to be stored, compared and drawn: ``{"nodes": [{"name":

@@ -82,8 +82,10 @@ def _merged_block(node: Block, block: Block | None, body: ClassBody) -> Block | 
     copy = node.copied_into(block)
     copy.children = _merged(node.children, copy, body)
     if not copy.children:
+        whole = next(around for around in (node, *node.blocks()) if around.needs_name)
         raise body.mistake(
-            f"nothing is left in the {node.kind} {node.owner}.{node.label}; take it out as a whole "
-            f"with {node.label} = None"
+            f"nothing is left in the {node.kind} {node.owner}.{node.label}; take "
+            f"{'it' if whole is node else f'the {whole.kind}'} out as a whole "
+            f"with {whole.label} = None"
         )
     return copy

@@ -66,6 +66,8 @@ class WorkflowMeta(type):
         gone = dict.fromkeys(vanished(base.top, top))
         made = super().__new__(cls, name, bases, {**body, **changed, **gone}, **kwargs)
         _check_not_hidden(made, nodes, body)
+        for node in nodes.values():
+            node.check_plan(nodes, body)
         for node in top:
             node.seal()
         definition = None if options.abstract else Definition(cast(Any, made), options, top)
@@ -106,7 +108,9 @@ def _extends_workflow(bases: tuple[type, ...]) -> bool:
 
 def _body_for(name: str, bases: tuple[type, ...], frame: FrameType) -> ClassBody:
     body = ClassBody(name, frame.f_code.co_filename, frame.f_lineno)
-    body.inherited = _base_of(bases, body)._plan.nodes
+    base = _base_of(bases, body)
+    body.inherited = base._plan.nodes
+    body.ancestors = tuple(cls._plan.nodes for cls in base.__mro__ if isinstance(cls, WorkflowMeta))
     _check_mixins(bases, body)
     return body
 

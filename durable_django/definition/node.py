@@ -6,13 +6,14 @@ is complete. It runs nothing and knows no execution.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self, overload
 
 from durable_django.exceptions import DefinitionError, NodeCalled
 
 if TYPE_CHECKING:
     from durable_django.definition.blocks import Block
-    from durable_django.definition.body import Place
+    from durable_django.definition.body import ClassBody, Place
     from durable_django.definition.definition import Definition
 
 
@@ -29,6 +30,8 @@ class Node:
     """
 
     kind: ClassVar[str] = "node"
+    # A case of a branch has none: it is found by its label.
+    needs_name: ClassVar[bool] = True
     # A template that is given a node shows it; without this it would call a step.
     do_not_call_in_templates: ClassVar[bool] = True
 
@@ -57,6 +60,18 @@ class Node:
                 f"a {self.kind} was made here but not assigned to a name of its own; "
                 "every node needs one, as an attribute of the class"
             )
+
+    def check_plan(self, nodes: Mapping[str, Node], body: ClassBody) -> None:
+        """Raises DefinitionError when this node does not fit `nodes`, all those of the finished
+        class whose body ended, by name.
+        """
+
+    def blocks(self) -> Iterator[Block]:
+        """The blocks around this node, innermost first."""
+        block = self.block
+        while block is not None:
+            yield block
+            block = block.block
 
     def structure(self, definition: Definition) -> dict[str, Any]:
         """This node as JSON-able data. A kind that has more to tell extends it."""

@@ -96,22 +96,23 @@ class Step(Node):
 
     def __call__(self, *args: object, **kwargs: object) -> NoReturn:
         raise NodeCalled(
-            f"{self.owner}.{self.label}() is a step, run by the engine in its turn; to run it "
-            f"alone in a test, use durable_django.testing.run_step({self.owner}.{self.label})"
+            f"{self.owner}.{self.label}() is a {self.kind}, run by the engine in its turn; to run "
+            f"it alone in a test, use durable_django.testing.run_step({self.owner}.{self.label})"
         )
 
     def _check_function(self) -> None:
         body: object = self.body
         if isinstance(body, (staticmethod, classmethod, property)):
             raise self.mistake(
-                f"a step is a plain method, not a {type(body).__name__}; take that decorator away"
+                f"a {self.kind} is a plain method, not a {type(body).__name__}; "
+                "take that decorator away"
             )
         if not isinstance(body, FunctionType):
-            raise self.mistake(f"@step takes a function, not {body!r:.80}")
+            raise self.mistake(f"@{self.kind} takes a function, not {body!r:.80}")
         if body.__name__ == "<lambda>":
-            raise self.mistake("a lambda cannot be a step; write @step above a def")
+            raise self.mistake(f"a lambda cannot be a {self.kind}; write @{self.kind} above a def")
         if inspect.isgeneratorfunction(body) or inspect.isasyncgenfunction(body):
-            raise self.mistake("a step returns its output; it cannot yield")
+            raise self.mistake(f"a {self.kind} returns its output; it cannot yield")
         self._check_parameters(inspect.unwrap(body))
 
     def _check_parameters(self, function: object) -> None:
@@ -124,10 +125,10 @@ class Step(Node):
             return
         hint = ""
         if function is self.body and found[:1] != ["self"] and "*args" in found:
-            hint = " (a decorator below @step should use functools.wraps)"
+            hint = f" (a decorator below @{self.kind} should use functools.wraps)"
         raise self.mistake(
-            f"a step takes self and nothing else, not ({', '.join(found)}){hint}; what it needs it "
-            "reads from self.input, self.context or self.outputs"
+            f"a {self.kind} takes self and nothing else, not ({', '.join(found)}){hint}; what it "
+            "needs it reads from self.input, self.context or self.outputs"
         )
 
     def _checked_retry(self, retry: object) -> Retry | None:

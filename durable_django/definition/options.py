@@ -16,9 +16,7 @@ from durable_django.definition.retry import Retry
 from durable_django.definition.spelling import did_you_mean
 
 # Each goes when its feature comes.
-NOT_SUPPORTED_YET = frozenset(
-    {"max_retries", "concurrency_key", "concurrency_limit", "schedules", "retention"}
-)
+NOT_SUPPORTED_YET = frozenset({"concurrency_key", "concurrency_limit", "schedules", "retention"})
 
 NOT_INHERITED = frozenset({"name", "version", "abstract", "schedules"})
 
@@ -146,6 +144,10 @@ def _read_abstract(value: object, what: str) -> bool:
     return value
 
 
+def _read_max_retries(value: object, what: str) -> int:
+    return read_integer(value, what, 0, 1_000_000)
+
+
 def _read_retry(value: object, what: str) -> Retry | None:
     if value is not None and not isinstance(value, Retry):
         raise TypeError(f"{what} is a Retry, like Retry(max_attempts=3), not {value!r:.80}")
@@ -162,6 +164,7 @@ def _read_sensitive(value: object, what: str) -> tuple[str, ...]:
 
 
 READERS: dict[str, Callable[[object, str], Any]] = {
+    "max_retries": _read_max_retries,
     "name": read_name,
     "version": read_version,
     "abstract": _read_abstract,

@@ -47,8 +47,8 @@ class Retry:
         if self.backoff not in get_args(Backoff):
             choices = ", ".join(repr(name) for name in get_args(Backoff))
             raise ValueError(f"Retry backoff is one of {choices}, not {self.backoff!r}")
-        if _number("base", self.base) <= 0:
-            raise ValueError(f"Retry base is more than 0, not {self.base!r}")
+        if _number("base", self.base) < 0:
+            raise ValueError(f"Retry base is 0 or more, not {self.base!r}")
         to_seconds(self.max_backoff, "Retry max_backoff")
         if not 0 <= _number("jitter", self.jitter) <= 1:
             raise ValueError(f"Retry jitter is between 0 and 1, not {self.jitter!r}")

@@ -50,6 +50,7 @@ class Attempt(Protocol):
     execution_id: UUID
     number: int
     step_name: str
+    iteration: int
     logger: logging.Logger
     idempotency_key: str
 
@@ -151,6 +152,11 @@ class Workflow(metaclass=WorkflowMeta):
     def step_name(self) -> str:
         """The name of this step."""
         return self._attempt.step_name
+
+    @property
+    def iteration(self) -> int:
+        """In a loop, the number of the iteration: 1, 2, … of the innermost one."""
+        return self._attempt.iteration
 
     @property
     def logger(self) -> logging.Logger:

@@ -9,12 +9,15 @@ Pure: no clock, no settings, no database, no logging, no randomness (a draw is h
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..exceptions import DefinitionChanged, RetryAfter
 from . import values
 from .context import Change, decode_changes
-from .state import RunState, attempted, completed
+from .flow import Course, following, named_chain
+from .paths import chain_names, iteration_of, node_name, top_name, visits_on
+from .state import NO_REFERENCES, RunState, attempted, completed
 
 if TYPE_CHECKING:
     from ..definition.definition import Definition
@@ -46,6 +49,7 @@ class Outcome(NamedTuple):
     ``error``   {"type", "message", "traceback", "node"} unless completed
     ``delay``   seconds until the next attempt, None for no further attempt
     ``finish``  True when the step called ``self.finish(value)``: ``output`` is the run's result
+    ``fatal``   True when nothing may be tried again, not the run either
     """
 
     status: str
@@ -54,15 +58,20 @@ class Outcome(NamedTuple):
     error: dict[str, Any] | None = None
     delay: float | None = None
     finish: bool = False
+    fatal: bool = False
 
 
 class Transition(NamedTuple):
-    """What an outcome does to a run: its new state, the verdict, and what goes with it."""
+    """What an outcome does to a run: its new state, the verdict, and what goes with it.
+
+    ``output``  what is recorded of the visit: of a loop's last test, the output of the loop
+    """
 
     state: RunState
     verdict: str
     delay: float = 0.0
     result: str = "null"
+    output: str = "null"
 
 
 class Recorded(NamedTuple):
@@ -75,21 +84,13 @@ class Recorded(NamedTuple):
     output: str
     changes: str
     next_path: str
+    kind: str = "step"
 
 
 def initial_state(definition: Definition) -> RunState:
     """The state of a run that has not begun."""
-    return RunState(definition.first)
-
-
-def node_name(path: str) -> str:
-    """The node a visit path leads to: ``polling[3]/poll`` -> ``poll``, ``route#2`` -> ``route``."""
-    return path.rpartition("/")[2].partition("#")[0].partition("[")[0]
-
-
-def chain_names(path: str) -> tuple[str, ...]:
-    """The blocks on the way of a visit path, outermost first."""
-    return tuple(node_name(part) for part in path.split("/")[:-1])
+    course = Course(definition, NO_REFERENCES)
+    return RunState(course.begin(), visits=course.visits)
 
 
 def next_visit(definition: Definition, state: RunState) -> Visit:
@@ -103,7 +104,7 @@ def next_visit(definition: Definition, state: RunState) -> Visit:
         )
     assert node.name is not None
     if "/" in state.next_path or node.block is not None:
-        stored, current = chain_names(state.next_path), definition.chain_of(node.name)
+        stored, current = chain_names(state.next_path), named_chain(node)
         if stored != current:
             raise DefinitionChanged(
                 f"{definition.name}: node {node.name!r} stands in {'/'.join(current) or 'the top'} "
@@ -119,26 +120,55 @@ def advance(definition: Definition, state: RunState, visit: Visit, outcome: Outc
     """
     if outcome.status != "completed":
         after = attempted(state)
-        if outcome.delay is None:
+        if outcome.delay is not None:
+            return Transition(after, RETRY, delay=outcome.delay)
+        if outcome.fatal or state.retries >= definition.options.max_retries:
             return Transition(after, FAIL)
-        return Transition(after, RETRY, delay=outcome.delay)
+        # The run is retried from the failed node, which gets its attempts anew.
+        return Transition(after._replace(attempt=0, retries=state.retries + 1), RETRY)
     assert visit.node.name is not None
-    following = "" if outcome.finish else definition.next_of(visit.node.name) or ""
-    after = completed(state, visit.node.name, outcome.output, outcome.changes, following)
-    if following:
-        return Transition(after, CONTINUE)
-    return Transition(after, COMPLETE, result=outcome.output)
+    onward, visits = "", state.visits
+    if not outcome.finish:
+        onward, visits = following(definition, state.visits, visit.node, visit.path, outcome.output)
+    output = _recorded_output(visit, state, outcome)
+    after = completed(state, visit.path, visit.node.kind, output, outcome.changes, onward, visits)
+    if onward:
+        return Transition(after, CONTINUE, output=output)
+    result = output if outcome.finish else after.outputs[top_name(visit.path)]
+    return Transition(after, COMPLETE, result=result, output=output)
 
 
-def replay(state: RunState, recorded: list[Recorded]) -> tuple[RunState, Recorded | None]:
+def _recorded_output(visit: Visit, state: RunState, outcome: Outcome) -> str:
+    """A loop's last test is recorded with what the loop gives: its last iteration's output."""
+    node: Any = visit.node
+    if node.kind != "loop" or outcome.output != "false" or outcome.finish:
+        return outcome.output
+    tested = iteration_of(visit.path) or 1
+    iterations = tested - 1 if node.tests_first else tested
+    last = node.children[-1].name
+    return state.outputs.get(last, "null") if iterations else "null"
+
+
+def replay(
+    state: RunState, recorded: Sequence[Recorded], counts_visits: bool = False
+) -> tuple[RunState, Recorded | None]:
     """``state`` brought up to date with the step runs recorded after its snapshot, and the one
-    whose start was committed without an end, if any (its seq is the next visit's)."""
+    whose start was committed without an end, if any (its seq is the next visit's).
+
+    ``counts_visits``: the definition can jump, or may be able to.
+    """
+    visits = dict(state.visits)
     for row in recorded:
         if row.status == "running":
             return state, row
+        if counts_visits:
+            visits.update(visits_on(row.path))
+            visits.update(visits_on(row.next_path) if row.next_path else ())
         if row.status == "completed":
             changes = decode_changes(row.changes)
-            state = completed(state, node_name(row.path), row.output, changes, row.next_path)
+            state = completed(
+                state, row.path, row.kind, row.output, changes, row.next_path, {**visits}
+            )
         else:
             state = attempted(state)._replace(next_path=row.next_path or row.path)
     return state, None

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from . import values
 from .context import Change, apply_changes
+from .paths import closed_blocks, node_name, top_name
 
 INLINE_OUTPUT_BYTES = 2_048
 EMPTY: Mapping[str, str] = MappingProxyType({})
@@ -30,7 +31,9 @@ class RunState(NamedTuple):
     ``context``    key -> encoded value
     ``outputs``    node name -> encoded output held in memory
     ``references`` node name -> seq of the step run whose row holds the output
-    ``last``       name of the top-level node that completed last, "" before the first
+    ``last``       name of the top-level node that was worked on last, "" before the first
+    ``visits``     path -> how often it was visited, in definitions that can jump
+    ``retries``    retries of the whole run made so far (``Meta.max_retries``)
     """
 
     next_path: str
@@ -40,19 +43,49 @@ class RunState(NamedTuple):
     outputs: Mapping[str, str] = EMPTY
     references: Mapping[str, int] = NO_REFERENCES
     last: str = ""
+    visits: Mapping[str, int] = NO_REFERENCES
+    retries: int = 0
+
+
+# Kinds whose own visit is a choice or a test, not the node's output.
+EVALUATED = frozenset({"branch", "loop"})
+
+
+def given_by(path: str, kind: str, next_path: str) -> tuple[str, ...]:
+    """The nodes whose output is what the visit at ``path`` gave: its own, unless it was a choice,
+    and the blocks that ended with it.
+
+    >>> given_by("decide/pay", "step", "archive"), given_by("decide", "branch", "decide/pay")
+    (('pay', 'decide'), ())
+    """
+    evaluated = kind in EVALUATED
+    closed = closed_blocks(path, evaluated, next_path) if "/" in path or evaluated else ()
+    return closed if evaluated else (node_name(path), *closed)
 
 
 def completed(
-    state: RunState, name: str, output: str, changes: tuple[Change, ...], next_path: str
+    state: RunState,
+    path: str,
+    kind: str,
+    output: str,
+    changes: tuple[Change, ...],
+    next_path: str,
+    visits: Mapping[str, int] | None = None,
 ) -> RunState:
-    """``state`` after the node ``name`` gave ``output``. Where the changes do not fit the context
-    it raises TypeError."""
-    outputs = {**state.outputs, name: output}
-    references = state.references
-    if name in references:
-        references = {key: seq for key, seq in references.items() if key != name}
+    """``state`` after the visit at ``path`` gave ``output``. Where the changes do not fit the
+    context it raises TypeError. ``visits``: the counts of visits, where jumps need them."""
+    names = given_by(path, kind, next_path)
+    outputs, references = state.outputs, state.references
+    if names:
+        outputs = {**outputs, **dict.fromkeys(names, output)}
+        if references and not references.keys().isdisjoint(names):
+            references = {key: seq for key, seq in references.items() if key not in names}
     context = apply_changes(state.context, changes) if changes else state.context
-    return RunState(next_path, state.seq + 1, 0, context, outputs, references, name)
+    counts = state.visits if visits is None else visits
+    last = top_name(path)
+    return RunState(
+        next_path, state.seq + 1, 0, context, outputs, references, last, counts, state.retries
+    )
 
 
 def attempted(state: RunState) -> RunState:
@@ -75,8 +108,20 @@ def to_snapshot(state: RunState, seq_of: Mapping[str, int] | None = None) -> str
     return (
         f'{{"next":{values.quote(state.next_path)},"seq":{state.seq},"attempt":{state.attempt},'
         f'"context":{values.join_object(state.context)},"outputs":{values.join_object(outputs)},'
-        f'"last":{values.quote(state.last)}}}'
+        f'"last":{values.quote(state.last)}{_visits_text(state.visits)}'
+        f"{_retries_text(state.retries)}}}"
     )
+
+
+def _visits_text(visits: Mapping[str, int]) -> str:
+    """Nothing, where nothing is counted: most definitions cannot jump."""
+    if not visits:
+        return ""
+    return f',"visits":{values.join_object({path: str(n) for path, n in visits.items()})}'
+
+
+def _retries_text(retries: int) -> str:
+    return f',"retries":{retries}' if retries else ""
 
 
 def _is_large(text: str) -> bool:
@@ -103,4 +148,6 @@ def from_snapshot(text: str) -> RunState:
         outputs=outputs,
         references=references,
         last=values.decode(parts["last"]),
+        visits={p: int(n) for p, n in values.split_object(parts.get("visits", "{}")).items()},
+        retries=int(parts.get("retries", "0")),
     )

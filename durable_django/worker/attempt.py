@@ -25,10 +25,13 @@ from ..engine.current import current_attempt
 from ..engine.logs import LogBuffer
 from ..engine.machine import Outcome, Transition, Visit
 from ..engine.outputs import Outputs, read_only
+from ..engine.paths import iteration_of
 from ..exceptions import (
     AttemptAbandoned,
     DurableError,
+    Fatal,
     FinishRun,
+    LoopLimitExceeded,
     NotSerializable,
     StepTimeout,
 )
@@ -91,6 +94,14 @@ class Attempt:
         """The same for every attempt of this visit, so that an outside service can tell repeats."""
         return f"{self.run.id}:{self.path}"
 
+    @property
+    def iteration(self) -> int:
+        """1 in the first iteration of the innermost loop."""
+        found = iteration_of(self.path)
+        if found is None:
+            raise DurableError(f"{self.step_name} is not inside a loop, so it has no iteration")
+        return found
+
     def progress(self, fraction: float, message: str = "") -> None:
         """Kept here; the keeper writes it with the running row."""
         if isinstance(fraction, bool) or not isinstance(fraction, int | float):
@@ -151,9 +162,9 @@ def concluded(attempt: Attempt, value: Any, finish: bool = False) -> Outcome:
         outcome = Outcome("completed", output, changes, finish=finish)
         attempt.transition(outcome)  # refuses changes that do not fit
         return outcome
-    except (NotSerializable, TypeError) as error:
+    except (NotSerializable, TypeError, LoopLimitExceeded) as error:
         # The body has done its work: running it again would do it twice for the same result.
-        return Outcome("failed", error=error_of(attempt, error))
+        return Outcome("failed", error=error_of(attempt, error), fatal=True)
 
 
 def failure(attempt: Attempt, error: BaseException) -> Outcome:
@@ -165,7 +176,8 @@ def failure(attempt: Attempt, error: BaseException) -> Outcome:
     delay = machine.retry_delay(
         attempt.run.definition, attempt.node, attempt.number, error, random.random()
     )
-    return Outcome("failed", error=error_of(attempt, error), delay=delay)
+    fatal = isinstance(error, Fatal)
+    return Outcome("failed", error=error_of(attempt, error), delay=delay, fatal=fatal)
 
 
 def timed_out(attempt: Attempt) -> Outcome:
@@ -180,12 +192,13 @@ def timed_out(attempt: Attempt) -> Outcome:
         delay = machine.retry_delay(
             attempt.run.definition, node, attempt.number, error, random.random()
         )
-    return Outcome("timed_out", error=error_of(attempt, error), delay=delay)
+    error_text = error_of(attempt, error)
+    return Outcome("timed_out", error=error_text, delay=delay, fatal=node.at_most_once)
 
 
 def refused(attempt: Attempt, error: DurableError) -> Outcome:
     """The outcome of an attempt that the engine ends without running its body."""
-    return Outcome("failed", error=error_of(attempt, error))
+    return Outcome("failed", error=error_of(attempt, error), fatal=True)
 
 
 def error_of(attempt: Attempt, error: BaseException) -> dict[str, Any]:

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from ..engine import machine, values
 from ..engine.context import encode_changes
-from ..engine.machine import Outcome, Transition
-from ..engine.state import RunState, to_snapshot
+from ..engine.machine import Outcome, Transition, Visit
+from ..engine.state import RunState, given_by, to_snapshot
 from ..models import ExecutionStatus
 from ..store import clock
 from ..store.records import Checkpoint, Move, StepRecord
@@ -47,7 +47,7 @@ def conclude(attempt: Attempt, outcome: Outcome, *, given_up: bool = False) -> C
         attempt.started_at,
         finished_at,
         state.next_path,
-        outcome.output,
+        transition.output,
         encode_changes(outcome.changes),
         error,
         attempt.logs.encoded(),
@@ -57,7 +57,7 @@ def conclude(attempt: Attempt, outcome: Outcome, *, given_up: bool = False) -> C
     move, snapshot = None, ""
     if transition.verdict == machine.CONTINUE:
         if state.seq - run.snapshot_seq >= SNAPSHOT_EVERY:
-            snapshot = to_snapshot(state, _seq_of(run, attempt))
+            snapshot = to_snapshot(state, _seq_of(run, attempt.visit, transition))
     else:
         move = _move(run, attempt, transition, error, step)
     checkpoint = Checkpoint(
@@ -75,7 +75,7 @@ def conclude(attempt: Attempt, outcome: Outcome, *, given_up: bool = False) -> C
 
 def _move(run: Run, attempt: Attempt, transition: Transition, error: str, step: StepRecord) -> Move:
     state = transition.state
-    snapshot = to_snapshot(state, _seq_of(run, attempt))
+    snapshot = to_snapshot(state, _seq_of(run, attempt.visit, transition))
     if transition.verdict == machine.COMPLETE:
         return Move(ExecutionStatus.COMPLETED, snapshot, state.seq, result=transition.result)
     if transition.verdict == machine.FAIL:
@@ -85,8 +85,12 @@ def _move(run: Run, attempt: Attempt, transition: Transition, error: str, step: 
     return Move(ExecutionStatus.SLEEPING, snapshot, state.seq, wake_at=wake_at)
 
 
-def _seq_of(run: Run, attempt: Attempt) -> dict[str, int]:
-    return {**run.seq_of, attempt.step_name: attempt.visit.seq}
+def _seq_of(run: Run, visit: Visit, transition: Transition) -> dict[str, int]:
+    """Where each output stands, this attempt's included."""
+    if transition.verdict in (machine.FAIL, machine.RETRY):
+        return run.seq_of
+    names = given_by(visit.path, visit.node.kind, transition.state.next_path)
+    return {**run.seq_of, **dict.fromkeys(names, visit.seq)}
 
 
 def note_running(attempt: Attempt) -> Conclusion:

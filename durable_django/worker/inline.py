@@ -137,7 +137,7 @@ class InlineDriver:
         assert conclusion.transition is not None
         assert conclusion.attempt is not None
         run.state = conclusion.transition.state
-        run.seq_of[conclusion.attempt.step_name] = conclusion.attempt.visit.seq
+        run.remember_output(conclusion.attempt.visit)
         run.suspect, run.started_row = False, None
         if conclusion.checkpoint.snapshot:
             run.snapshot_seq = conclusion.attempt.visit.seq

@@ -309,7 +309,7 @@ class Leader:
         assert attempt is not None
         assert transition is not None
         run.state = transition.state
-        run.seq_of[attempt.step_name] = attempt.visit.seq
+        run.remember_output(attempt.visit)
         run.fenced_at = time.monotonic()
         run.suspect, run.started_row = False, None
         if conclusion.checkpoint.snapshot:

@@ -9,6 +9,7 @@ from ..definition import registry
 from ..definition.definition import Definition
 from ..engine import machine
 from ..engine.machine import Recorded, Visit
+from ..engine.state import given_by
 from ..models.history import base_state
 from ..store.claiming import Claimed
 
@@ -52,17 +53,24 @@ class Run:
         self.started_row: Recorded | None = None
         if claimed.snapshot or claimed.recorded:
             state = base_state(claimed.snapshot)
-            self.state, self.started_row = machine.replay(state, list(claimed.recorded))
+            if not state.next_path and not state.last:  # it has not parked yet
+                state = machine.initial_state(definition)
+            jumps = definition.has_jumps
+            self.state, self.started_row = machine.replay(state, claimed.recorded, jumps)
             self._remember_outputs()
-            if not self.state.next_path and not self.state.last:
-                self.state = self.state._replace(next_path=definition.first)
         else:
             self.state = machine.initial_state(definition)
 
     def _remember_outputs(self) -> None:
         for row in self.claimed.recorded:
             if row.status == "completed":
-                self.seq_of[machine.node_name(row.path)] = row.seq
+                names = given_by(row.path, row.kind, row.next_path)
+                self.seq_of.update(dict.fromkeys(names, row.seq))
+
+    def remember_output(self, visit: Visit) -> None:
+        """The step run of ``visit``, which has just completed, holds these nodes' outputs."""
+        names = given_by(visit.path, visit.node.kind, self.state.next_path)
+        self.seq_of.update(dict.fromkeys(names, visit.seq))
 
     def next_visit(self) -> Visit:
         """See :func:`machine.next_visit`; kept as ``visit``."""

@@ -1,4 +1,5 @@
-"""Fills the shop from the order book: data/cdnow_orders.csv, one row a purchase.
+"""Fills the shop from the order book, at once or page by page: data/cdnow_orders.csv, one row a
+purchase.
 
 The book knows no products and no stock; both are derived from it, the same way each time: the
 product from the price of one CD, the stock from what was ordered, short for some titles.
@@ -57,14 +58,56 @@ def read(limit: int | None = None, book: Path = BOOK) -> Iterator[Purchase]:
             )
 
 
+def read_page(after: int, rows: int, book: Path = BOOK) -> list[Purchase]:
+    """Up to `rows` purchases that follow number `after`; none at the end of the book."""
+    return list(islice(read(after + rows, book), after, None))
+
+
+def add_orders(purchases: list[Purchase]) -> None:
+    """Adds purchases to the shop as new orders, with the customers and titles that they need.
+
+    A title that is new here has no copies in stock. `IntegrityError` for an order that is there.
+    """
+    numbers = {purchase.customer for purchase in purchases}
+    Customer.objects.bulk_create(
+        [Customer(number=n, reachable=is_reachable(n)) for n in sorted(numbers)],
+        ignore_conflicts=True,
+    )
+    Product.objects.bulk_create(
+        [Product(sku=sku, title=title, stock=0) for sku, title, _, _ in CATALOGUE],
+        ignore_conflicts=True,
+    )
+    customers = {
+        customer.number: customer for customer in Customer.objects.filter(number__in=numbers)
+    }
+    _create_orders(
+        purchases, customers, {product.sku: product for product in Product.objects.all()}
+    )
+
+
 @transaction.atomic
 def fill_shop(limit: int | None = None) -> list[Order]:
     """Empty the shop and fill it with the first `limit` purchases; their orders."""
     for model in (Payment, Order, Product, Customer):
         model.objects.all().delete()
     purchases = list(read(limit))
-    customers = _customers(purchases)
-    products = _products(purchases)
+    return _create_orders(purchases, _customers(purchases), _products(purchases))
+
+
+def sku_of(purchase: Purchase) -> str:
+    """The product whose price band the purchase falls in."""
+    price = purchase.amount / purchase.quantity
+    return next(sku for sku, _, up_to, _ in CATALOGUE if up_to is None or price <= up_to)
+
+
+def is_reachable(customer: str) -> bool:
+    """Whether parcels reach this customer; one in 19 has moved."""
+    return int(customer) % 19 != 2
+
+
+def _create_orders(
+    purchases: list[Purchase], customers: dict[str, Customer], products: dict[str, Product]
+) -> list[Order]:
     return Order.objects.bulk_create(
         [
             Order(
@@ -79,17 +122,6 @@ def fill_shop(limit: int | None = None) -> list[Order]:
         ],
         batch_size=1000,
     )
-
-
-def sku_of(purchase: Purchase) -> str:
-    """The product whose price band the purchase falls in."""
-    price = purchase.amount / purchase.quantity
-    return next(sku for sku, _, up_to, _ in CATALOGUE if up_to is None or price <= up_to)
-
-
-def is_reachable(customer: str) -> bool:
-    """Whether parcels reach this customer; one in 19 has moved."""
-    return int(customer) % 19 != 2
 
 
 def _customers(purchases: list[Purchase]) -> dict[str, Customer]:

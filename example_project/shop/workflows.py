@@ -1,4 +1,5 @@
-"""What happens to an order, as two workflows; found by durable_django because of this file's name.
+"""What happens to an order, as two workflows; found by durable_django because of this file's name,
+and with them those of flows.py.
 
 Rows are named by their keys and loaded where they are needed: what a step puts into the context is
 kept as JSON, and a model instance would be a stale copy of a row.
@@ -14,6 +15,8 @@ import durable_django as durable
 from durable_django import Fatal, Retry, Workflow, hours, minutes, step
 
 from . import payments
+from .flows import ImportOrders as ImportOrders
+from .flows import RouteOrder as RouteOrder
 from .models import Order, Payment, Product
 
 

@@ -1,10 +1,11 @@
 """The pages of workflow definitions and of workers."""
 
+import re
 from datetime import timedelta
 
 import pytest
 
-from durable_django import Retry, Workflow, minutes, step
+from durable_django import Retry, Workflow, branch, decision, loop, minutes, step
 from durable_django.admin.executions import ExecutionAdmin
 from tests.admin.conftest import DEFINITIONS, LIST, WORKERS, page_of
 from tests.admin.rows import make_definition, make_run, make_worker, now
@@ -46,6 +47,55 @@ def test_nodes_in_blocks_stand_inside_them_and_are_counted(viewer):
     assert '<td class="field-node_count">3</td>' in listed
     assert "Short." in listed
     assert "Long." not in listed
+
+
+def test_blocks_and_decisions_say_what_they_ask_and_where_they_lead(viewer, isolated):
+    class Claim(Workflow):
+        @step
+        def look(self):
+            pass
+
+        with branch(on=look) as route:
+            with route.case("small", 1):
+
+                @step
+                def pay(self):
+                    pass
+
+            with route.default():  # noqa: SIM117  as a workflow is written
+                with loop(until="answered", max_iterations=9) as asking:
+
+                    @step
+                    def ask(self):
+                        pass
+
+        with loop(while_=lambda self: False) as filing:
+
+            @step
+            def file(self):
+                pass
+
+        @decision(to=["look"], max_visits=5)
+        def again(self):
+            pass
+
+    row = make_definition(Claim.definition.structure())
+    page = re.sub(r"<[^>]+>", "", viewer.get(f"{DEFINITIONS}{row.pk}/change/").content.decode())
+    lines = [" ".join(line.split()) for line in page.splitlines()]
+    plan = [line for line in lines if line.endswith(("step", "case")) or " " in line]
+    assert plan[plan.index("look step") :][:9] == [
+        "look step",
+        "route branch on look",
+        "small | 1 case",
+        "pay step",
+        "default case",
+        "asking loop until context key &quot;answered&quot; up to 9 iterations",
+        "ask step",
+        "filing loop while callable up to 1000 iterations",
+        "file step",
+    ]
+    assert "again decision to look up to 5 visits" in plan
+    assert '<td class="field-node_count">8</td>' in viewer.get(DEFINITIONS).content.decode()
 
 
 def test_a_definition_leads_to_its_executions(viewer):

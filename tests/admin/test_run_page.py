@@ -11,6 +11,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from durable_django.admin import executions, run_page
+from durable_django.engine.paths import node_name
 from durable_django.models import Execution, StepRun
 from tests.admin.conftest import DEFINITIONS, LIST, WORKERS, cancel_of, page_of
 from tests.admin.rows import make_definition, make_error, make_run, make_step, make_worker, now
@@ -99,6 +100,17 @@ def test_every_attempt_is_shown_in_order(viewer):
     # Only where the run fell is unfolded; a traceback never is.
     assert page.count('<details class="durable-step durable-step-bad" open>') == 1
     assert page.count("<details><summary>Traceback</summary>") == 4
+
+
+def test_a_visit_in_a_block_or_after_a_jump_is_shown_with_its_path(viewer):
+    run = make_run("running")
+    paths = ["collect", "collect#2", "polling[3]/poll", "polling[3]", "months[2]/days#2[30]/send"]
+    for seq, path in enumerate(paths, 1):
+        make_step(run, node_name(path), seq=seq, path=path)
+    page = viewer.get(page_of(run)).content.decode()
+    shown = re.findall(r'"durable-step-name"><code>(.*?)</code>', page)
+    assert [re.sub(r"<[^>]+>", "", path) for path in shown] == paths
+    assert shown[2] == '<span class="quiet">polling[3]/</span>poll'
 
 
 def test_a_run_that_has_not_started_has_a_page(viewer):

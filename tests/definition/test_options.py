@@ -101,6 +101,8 @@ def test_meta_may_hold_annotations_and_a_docstring():
         ("timeout", 0, "Meta.timeout is 0"),
         ("timeout", -5, "Meta.timeout is negative"),
         ("timeout", float("nan"), "Meta.timeout is no number of seconds"),
+        ("max_retries", -1, "Meta.max_retries is between 0 and"),
+        ("max_retries", "3", "Meta.max_retries is a whole number"),
         ("retry", 3, "Meta.retry is a Retry, like Retry(max_attempts=3), not 3"),
         ("retry", Retry, "Meta.retry is a Retry"),
         ("queue", None, "Meta.queue is a string"),
@@ -133,7 +135,12 @@ def test_an_option_that_is_still_to_come_is_refused(option):
 
 @pytest.mark.parametrize(
     ("option", "meant"),
-    [("qeue", "queue"), ("time_out", "timeout"), ("retries", "retry"), ("Version", "version")],
+    [
+        ("qeue", "queue"),
+        ("time_out", "timeout"),
+        ("max_retry", "max_retries"),
+        ("Version", "version"),
+    ],
 )
 def test_an_unknown_option_is_told_with_what_was_meant(option, meant):
     with told(f'Meta.{option} is no option; did you mean "{meant}"?'):
@@ -144,7 +151,7 @@ def test_an_unknown_option_is_told_with_what_was_meant(option, meant):
 
 
 def test_an_option_like_nothing_is_told_with_all_there_are():
-    with told("Meta._zzz is no option (there are abstract, name, priority, "):
+    with told("Meta._zzz is no option (there are abstract, max_retries, name, "):
 
         class W(Workflow):
             class Meta:  # here

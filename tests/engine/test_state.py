@@ -67,14 +67,14 @@ def test_a_large_output_nobody_has_a_step_run_of_stands_in_the_snapshot():
 
 def test_a_completed_node_takes_its_changes_and_begins_the_next_ones_attempts():
     before = RunState("a", 4, attempt=2, context={"n": "1"})
-    after = completed(before, "a", "[1]", (Change("increment", "n", "2"),), "b")
+    after = completed(before, "a", "step", "[1]", (Change("increment", "n", "2"),), "b")
     assert after == RunState("b", 5, 0, {"n": "3"}, {"a": "[1]"}, {}, "a")
     assert before == RunState("a", 4, attempt=2, context={"n": "1"})
 
 
 def test_an_output_given_anew_takes_the_place_of_its_reference():
     before = RunState("a", 4, references={"a": 1, "b": 2})
-    after = completed(before, "a", "5", (), "b")
+    after = completed(before, "a", "step", "5", (), "b")
     assert (after.outputs, after.references) == ({"a": "5"}, {"b": 2})
 
 
