@@ -3,6 +3,7 @@
 It knows the worker only as a command line: SIGTERM lets it finish the steps that are running.
 """
 
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +13,11 @@ from pathlib import Path
 from django.conf import settings
 
 STOP_SECONDS_MAX = 30
+
+
+def end_on_sigterm() -> None:
+    """Lets SIGTERM end this process as Ctrl-C does, so that what it started is stopped too."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from ...worker import stop, worker
+from ...worker import end_on_sigterm, stop, worker
 
 LOGIN = "admin"
 
@@ -26,6 +26,7 @@ class Command(BaseCommand):
 
     def handle(self, *, port: int, **options: Any) -> None:
         self._make_login()
+        end_on_sigterm()
         log = Path(settings.VAR) / "worker.log"
         with worker(log) as running:
             server = subprocess.Popen(

@@ -19,7 +19,7 @@ import durable_django as durable
 from ... import report
 from ...models import Order, Product
 from ...order_book import fill_shop
-from ...worker import worker
+from ...worker import end_on_sigterm, worker
 from ...workflows import ProcessOrder, RefundPayment
 
 LOOK_SECONDS = 0.2
@@ -79,6 +79,7 @@ class Command(BaseCommand):
 
     def _watch(self, batch: report.Batch) -> None:
         """Run a worker, and show how far it is, until every run has ended."""
+        end_on_sigterm()
         log = Path(settings.VAR) / "worker.log"
         seen, seen_at = -1, time.monotonic()
         with worker(log) as running:
