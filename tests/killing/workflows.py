@@ -1,11 +1,13 @@
 """Workflows whose workers are killed, frozen and cut off from their database."""
 
+# ruff: noqa: SIM117  one with per block is how a workflow is written
+
 import asyncio
 import os
 import signal
 import time
 
-from durable_django import Retry, Workflow, step
+from durable_django import Retry, Workflow, branch, decision, loop, step
 from tests.killing.models import Effect
 
 SOON = Retry(max_attempts=10, backoff="constant", base=0.05)
@@ -117,3 +119,38 @@ class Waits(Workflow):
     @step
     def after(self):
         return [self.outputs["wait"], os.getpid()]
+
+
+class Turns(Workflow):
+    """Loops, branches and jumps; the atomic steps leave a row for each visit."""
+
+    class Meta:
+        name = "killing.turns"
+
+    with loop(until=lambda self: self.iteration == 3) as turns:
+        with branch(on=lambda self: self.iteration % 2 == 1) as way:
+            with way.case(True):
+
+                @step(atomic=True)
+                def odd(self):
+                    node = f"odd {self.outputs.get('back')} {self.iteration}"
+                    Effect.objects.create(run=self.execution_id, node=node)
+                    time.sleep(STEP_SECONDS)
+                    self.context.append("trail", self.iteration)
+                    return self.iteration
+
+            with way.default():
+
+                @step
+                def even(self):
+                    time.sleep(STEP_SECONDS)
+                    self.context.append("trail", self.iteration)
+                    return self.iteration
+
+    @decision(to=["turns"])
+    def back(self):
+        return "turns" if len(self.context["trail"]) < 6 else None
+
+    @step
+    def end(self):
+        return self.context["trail"]
