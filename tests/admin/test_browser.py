@@ -9,6 +9,7 @@ import pytest
 from django.test import Client
 from pytest_django.live_server_helper import LiveServer
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
@@ -60,6 +61,14 @@ def wait_for(driver, selector):
     return found[0]
 
 
+def wait_until_says(driver, selector, text):
+    """Until the page, which may just be giving way to the next one, says so there."""
+    waiting = WebDriverWait(driver, 20, ignored_exceptions=[StaleElementReferenceException])
+    waiting.until(
+        lambda d: any(text in found.text for found in d.find_elements(By.CSS_SELECTOR, selector))
+    )
+
+
 def test_a_run_is_cancelled_with_the_keyboard_alone(driver, server):
     run = start(ProcessOrder, {"order": 1}, tags=["vip"])
     driver.get(f"{server.url}{LIST}")
@@ -68,7 +77,7 @@ def test_a_run_is_cancelled_with_the_keyboard_alone(driver, server):
     wait_for(driver, "textarea[name=reason]")
     driver.switch_to.active_element.send_keys("Ordered twice", Keys.TAB)
     driver.switch_to.active_element.send_keys(Keys.ENTER)
-    assert "was cancelled" in wait_for(driver, ".messagelist .success").text
+    wait_until_says(driver, ".messagelist .success", "was cancelled")
     head = wait_for(driver, ".durable-lead").text
     assert "cancelled" in head
     assert "Ordered twice" in head
@@ -86,10 +95,10 @@ def test_several_runs_are_cancelled_from_the_list(driver, server):
         box.click()
     Select(wait_for(driver, "select[name=action]")).select_by_value("cancel_selected")
     wait_for(driver, ".actions button[type=submit]").click()
-    assert wait_for(driver, "#content h1").text == "Cancel 2 executions"
+    wait_until_says(driver, "#content h1", "Cancel 2 executions")
     wait_for(driver, "textarea[name=reason]").send_keys("A test")
     wait_for(driver, ".submit-row input[type=submit]").click()
-    assert "2 executions were cancelled" in wait_for(driver, ".messagelist .success").text
+    wait_until_says(driver, ".messagelist .success", "2 executions were cancelled")
     assert driver.current_url == f"{server.url}{LIST}?status=pending"
     assert sorted(Execution.objects.values_list("status", flat=True)) == [
         "cancelled",
