@@ -6,6 +6,7 @@ import ctypes
 import sys
 import threading
 import time
+from types import FrameType
 
 from ..exceptions import AttemptAbandoned
 from .attempt import Attempt
@@ -13,7 +14,23 @@ from .attempt import Attempt
 # Modules that take locks shared by all threads with Python code between taking one and the `try`
 # that gives it back: an exception there would leave it taken for ever. Interrupted at random, a
 # step that logged all the time stopped the whole process within thirty interrupts.
-HOLDS_LOCKS = frozenset({"logging", "threading", "queue", "contextlib", "importlib._bootstrap"})
+HOLDS_LOCKS = frozenset({"threading", "queue", "contextlib", "importlib._bootstrap"})
+# Of logging only the functions that do so: a step that logs all the time is nowhere else for long.
+LOGGING_LOCKS = frozenset(
+    {
+        *("_acquireLock", "_releaseLock", "acquire", "release", "createLock", "handle", "flush"),
+        *("close", "getLogger", "isEnabledFor", "setLevel", "addHandler", "removeHandler"),
+        *("_clear_cache", "_fixupParents", "_fixupChildren", "addLevelName", "setLoggerClass"),
+    }
+)
+
+
+def _may_hold_a_lock(frame: FrameType) -> bool:
+    """Whether an exception at this point of a thread may leave a shared lock taken."""
+    module = frame.f_globals.get("__name__")
+    if module == "logging":
+        return frame.f_code.co_name in LOGGING_LOCKS
+    return module in HOLDS_LOCKS
 
 
 class Slot:
@@ -58,7 +75,7 @@ class Slot:
             if self.attempt is not attempt or not self._in_user_code or ident is None:
                 return True
             frame = sys._current_frames().get(ident)
-            if frame is not None and frame.f_globals.get("__name__") in HOLDS_LOCKS:
+            if frame is not None and _may_hold_a_lock(frame):
                 return False
             self._interrupted = True
             ctypes.pythonapi.PyThreadState_SetAsyncExc(

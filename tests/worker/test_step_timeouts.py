@@ -160,10 +160,12 @@ def test_a_process_with_too_many_stuck_threads_ends(workers, monkeypatch):
 
 
 def test_logging_goes_on_after_a_logging_step_was_interrupted(workers):
+    over = []  # so that a thread that could not be interrupted ends with the test
+
     class Chatty(Workflow):
         @step(timeout=0.02)
         def only(self):
-            while True:
+            while not over:
                 self.logger.info("again")
 
     class After(Workflow):
@@ -175,4 +177,7 @@ def test_logging_goes_on_after_a_logging_step_was_interrupted(workers):
     for _ in range(10):
         run = Chatty.start()
         until(lambda run=run: run.refresh_from_db() or run.is_final)
-    After.start().get_result(timeout=20)
+    try:
+        After.start().get_result(timeout=20)
+    finally:
+        over.append(True)
