@@ -17,7 +17,7 @@ from . import values
 from .context import Change, decode_changes
 from .flow import Course, following, named_chain
 from .paths import chain_names, iteration_of, node_name, top_name, visits_on
-from .state import NO_REFERENCES, RunState, attempted, completed
+from .state import NO_REFERENCES, RunState, attempted, completed, given_by
 
 if TYPE_CHECKING:
     from ..definition.definition import Definition
@@ -172,6 +172,16 @@ def replay(
         else:
             state = attempted(state)._replace(next_path=row.next_path or row.path)
     return state, None
+
+
+def seq_of_outputs(recorded: Sequence[Recorded]) -> dict[str, int]:
+    """Node name -> seq of the last of these step runs that holds its output."""
+    found: dict[str, int] = {}
+    for row in recorded:
+        if row.status == "completed":
+            names = given_by(row.path, row.kind, row.next_path)
+            found.update(dict.fromkeys(names, row.seq))
+    return found
 
 
 def retry_delay(

@@ -14,8 +14,8 @@ from django.db import transaction
 from .. import signals
 from ..conf import settings
 from ..engine import values
-from ..engine.machine import replay
-from ..engine.state import given_by, to_snapshot
+from ..engine.machine import replay, seq_of_outputs
+from ..engine.state import to_snapshot
 from ..exceptions import InvalidState
 from ..models import Execution, ExecutionStatus, StepRun, StepStatus
 from ..models.history import base_state, recorded_since
@@ -125,12 +125,8 @@ def reopen(run: Execution, timeout: float | None) -> Execution:
     recorded = recorded_since({run.pk: run.snapshot_seq}, settings.DATABASE).get(run.pk, [])
     state, _ = replay(base_state(run.snapshot), recorded, True)
     state = state._replace(attempt=0, retries=0)
-    seq_of: dict[str, int] = {}
-    for row in recorded:
-        if row.status == "completed":
-            names = given_by(row.path, row.kind, row.next_path)
-            seq_of.update(dict.fromkeys(names, row.seq))
-    run.snapshot, run.snapshot_seq = to_snapshot(state, seq_of), state.seq
+    run.snapshot = to_snapshot(state, seq_of_outputs(recorded))
+    run.snapshot_seq = state.seq
     run.status = ExecutionStatus.PENDING.value
     run.error_text, run.result_text, run.reason = "", "null", ""
     run.finished_at = None

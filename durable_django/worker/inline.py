@@ -136,11 +136,8 @@ class InlineDriver:
     def _go_on(self, run: Run, conclusion: Conclusion) -> None:
         assert conclusion.transition is not None
         assert conclusion.attempt is not None
-        run.state = conclusion.transition.state
-        run.remember_output(conclusion.attempt.visit)
-        run.suspect, run.started_row = False, None
-        if conclusion.checkpoint.snapshot:
-            run.snapshot_seq = conclusion.attempt.visit.seq
+        state = conclusion.transition.state
+        run.go_on(conclusion.attempt.visit, state, conclusion.checkpoint)
 
     def _attempt(self, attempt: Attempt) -> Conclusion | None:
         """Makes one attempt and records it; None if the lease was lost."""

@@ -308,14 +308,7 @@ class Leader:
         attempt, transition = conclusion.attempt, conclusion.transition
         assert attempt is not None
         assert transition is not None
-        run.state = transition.state
-        run.remember_output(attempt.visit)
-        run.fenced_at = time.monotonic()
-        run.suspect, run.started_row = False, None
-        if conclusion.checkpoint.snapshot:
-            run.snapshot_seq = attempt.visit.seq
-        if conclusion.checkpoint.bumps:
-            run.lease += 1
+        run.go_on(attempt.visit, transition.state, conclusion.checkpoint)
         self.pool.enqueue(run)
 
     # -- hand back ---------------------------------------------------------------------------

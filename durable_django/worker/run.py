@@ -9,9 +9,10 @@ from ..definition import registry
 from ..definition.definition import Definition
 from ..engine import machine
 from ..engine.machine import Recorded, Visit
-from ..engine.state import given_by
+from ..engine.state import RunState, given_by
 from ..models.history import base_state
 from ..store.claiming import Claimed
+from ..store.records import Checkpoint
 
 SNAPSHOT_EVERY = 100
 # How long a run whose workflow this process does not have is put back for.
@@ -57,20 +58,21 @@ class Run:
                 state = machine.initial_state(definition)
             jumps = definition.has_jumps
             self.state, self.started_row = machine.replay(state, claimed.recorded, jumps)
-            self._remember_outputs()
+            self.seq_of = machine.seq_of_outputs(claimed.recorded)
         else:
             self.state = machine.initial_state(definition)
 
-    def _remember_outputs(self) -> None:
-        for row in self.claimed.recorded:
-            if row.status == "completed":
-                names = given_by(row.path, row.kind, row.next_path)
-                self.seq_of.update(dict.fromkeys(names, row.seq))
-
-    def remember_output(self, visit: Visit) -> None:
-        """The step run of ``visit``, which has just completed, holds these nodes' outputs."""
-        names = given_by(visit.path, visit.node.kind, self.state.next_path)
+    def go_on(self, visit: Visit, state: RunState, checkpoint: Checkpoint) -> None:
+        """``visit`` has completed and ``checkpoint`` is written: the run stands at ``state``."""
+        self.state = state
+        names = given_by(visit.path, visit.node.kind, state.next_path)
         self.seq_of.update(dict.fromkeys(names, visit.seq))
+        self.fenced_at = time.monotonic()
+        self.suspect, self.started_row = False, None
+        if checkpoint.snapshot:
+            self.snapshot_seq = visit.seq
+        if checkpoint.bumps:
+            self.lease += 1
 
     def next_visit(self) -> Visit:
         """See :func:`machine.next_visit`; kept as ``visit``."""
