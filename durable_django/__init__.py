@@ -22,10 +22,11 @@ from .api import (
     start_many,
 )
 from .definition.durations import days, hours, minutes, seconds
-from .definition.flow import branch, decision, loop, sequence
+from .definition.flow import branch, decision, foreach, loop, parallel, race, sequence
 from .definition.nodes import step
 from .definition.retry import Retry
 from .definition.workflow import Workflow
+from .engine.results import MemberFailure
 from .exceptions import (
     ContextConflict,
     DefinitionChanged,
@@ -63,6 +64,7 @@ __all__ = [
     "InstanceState",
     "InvalidState",
     "LoopLimitExceeded",
+    "MemberFailure",
     "NodeCalled",
     "NotInStep",
     "NotSerializable",
@@ -87,6 +89,7 @@ __all__ = [
     "cancel",
     "days",
     "decision",
+    "foreach",
     "get_execution",
     "get_result",
     "hours",
@@ -94,6 +97,8 @@ __all__ = [
     "list_executions",
     "loop",
     "minutes",
+    "parallel",
+    "race",
     "retry",
     "seconds",
     "sequence",

@@ -121,12 +121,12 @@ def get_execution(id: ExecutionLike, *, include_steps: bool = False) -> Executio
     from .models import Execution
 
     rows = Execution.objects.using(settings.DATABASE)
-    if include_steps:
-        rows = rows.prefetch_related("steps")
     pk = _pk(id)
     found = rows.filter(pk=pk).first()
     if found is None:
         raise ExecutionNotFound(f"no execution has the id {pk}")
+    if include_steps:
+        found.read_steps()
     return found
 
 

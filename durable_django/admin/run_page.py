@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Final, NamedTuple
 
 from ..models import Execution, StepRun
+from ..models.reading import output_text
 from .masking import Mask, Masks
 from .pretty import visible
 from .shown import Entry, ErrorView, Shown, ValueView, learn, learn_changes
@@ -76,13 +77,9 @@ def _entries(texts: Mapping[str, str], shown: Shown) -> Entries:
     return Entries([shown.entry(key, text) for key, text in kept], max(len(texts) - most, 0))
 
 
-def _referenced(run: Execution, references: Mapping[str, int]) -> dict[str, str]:
+def _referenced(run: Execution, references: Mapping[str, str]) -> dict[str, str]:
     """The outputs that a snapshot only refers to."""
-    if not references:
-        return {}
-    names = {seq: name for name, seq in references.items()}
-    rows = run.steps.filter(seq__in=list(names)).order_by("seq").values_list("seq", "output_text")
-    return {names[seq]: text for seq, text in rows}
+    return {name: output_text(run.pk, ref) for name, ref in references.items()}
 
 
 def _learn(

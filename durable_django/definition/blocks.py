@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from durable_django.definition.before import fault_of_asking
 from durable_django.definition.body import ClassBody, find_place
 from durable_django.definition.conditions import Condition, mistake_in_plan
 from durable_django.definition.node import Node
@@ -30,6 +31,8 @@ class Block(Node):
     """
 
     kind: ClassVar[str] = "block"
+    # Whether the children run at the same time, so that none follows another.
+    side_by_side: ClassVar[bool] = False
 
     def __init__(self) -> None:
         self.children: tuple[Node, ...] = ()
@@ -134,14 +137,10 @@ class Block(Node):
             child.seal()
 
 
-class AskingBlock(Block):
-    """A block that asks the run something before or after its children, as a step of its own.
-
-    It is run as a step without retry would be: `body` is called with the run and gives an answer
-    that is recorded. A kind sets `condition` to what `_checked_condition` gives.
+class BlockWithBody(Block):
+    """A block that is run itself before or after its children, as a step without retry would be:
+    `body` is called with the run, and what it gives is recorded.
     """
-
-    condition: Condition
 
     is_async: ClassVar[bool] = False
     atomic: ClassVar[bool] = False
@@ -152,7 +151,16 @@ class AskingBlock(Block):
 
     @abstractmethod
     def body(self, workflow: Any) -> Any:
-        """The answer, JSON-able."""
+        """What this block says of the run."""
+
+
+class AskingBlock(BlockWithBody):
+    """A block whose body asks the run something: a node's output, a callable or a context key.
+
+    A kind sets `condition` to what `_checked_condition` gives.
+    """
+
+    condition: Condition
 
     @property
     def children_answer(self) -> bool:
@@ -164,9 +172,9 @@ class AskingBlock(Block):
         return condition
 
     def check_plan(self, nodes: Mapping[str, Node], body: ClassBody) -> None:
-        never_before: list[Node] = [self, *self.blocks()]
-        if not self.children_answer:
-            never_before += (node for node in nodes.values() if self in node.blocks())
-        fault = self.condition.fault_in_plan(nodes, never_before)
+        fault = self.condition.fault_in_plan(
+            nodes,
+            lambda asked: fault_of_asking(self, asked, nodes, children_answer=self.children_answer),
+        )
         if fault is not None:
             raise mistake_in_plan(self, fault, body)

@@ -34,8 +34,9 @@ class Place:
 class ClassBody(dict[str, Any]):
     """What the metaclass gives a class body to write its names into.
 
-    `inherited` are the base's nodes by name, `ancestors` those of the base and of each class it
-    extends; `top` the nodes made outside any block, in order; `nodes` the named ones by name.
+    `inherited` are the base's nodes and compensations by name, `ancestors` the nodes of the base
+    and of each class it extends; `top` the nodes made outside any block, in order; `beside` those
+    that have no place in the order (compensations); `nodes` all named ones by name.
     """
 
     def __init__(self, class_name: str, filename: str, line: int) -> None:
@@ -47,6 +48,7 @@ class ClassBody(dict[str, Any]):
         self.inherited: Mapping[str, Node] = {}
         self.ancestors: tuple[Mapping[str, Node], ...] = ()
         self.top: list[Node] = []
+        self.beside: list[Node] = []
         self.nodes: dict[str, Node] = {}
         self._made: list[Node] = []
         self._open: list[Block] = []
@@ -72,7 +74,9 @@ class ClassBody(dict[str, Any]):
     def add(self, node: Node) -> int:
         """A node was made. Returns its number in this body."""
         self._made.append(node)
-        if node.block is None:
+        if not node.in_plan:
+            self.beside.append(node)
+        elif node.block is None:
             self.top.append(node)
         else:
             node.block.adopt(node)
@@ -181,8 +185,8 @@ class ClassBody(dict[str, Any]):
                 what = type(value).__name__
                 wrapper = f"@{what}" if isinstance(value, _BINDERS) else "the decorator above it"
                 raise node.mistake(
-                    f"{wrapper} hides the {node.kind}, so it would never run; @{node.kind} comes "
-                    "first, above every other decorator"
+                    f"{wrapper} hides the {node.kind}, so it would never run; {node.decorator} "
+                    "comes first, above every other decorator"
                 )
 
     def _check_meta(self, name: str, value: object, frame: FrameType) -> None:
@@ -222,11 +226,9 @@ _BINDERS = (staticmethod, classmethod, property)
 
 
 def _hides(node: Node) -> str:
-    decorated = node.kind in ("step", "decision")
-    how = f"write @{node.kind} above it" if decorated else f"make it a {node.kind}"
     return (
         f"hides the {node.kind} of {node.owner}, which would then never run; "
-        f"{how} to redefine it, or {node.name} = None to take it out"
+        f"{node.redefining} to redefine it, or {node.name} = None to take it out"
     )
 
 

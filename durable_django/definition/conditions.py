@@ -7,7 +7,7 @@ class body; nothing here knows what the answer leads to.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -27,7 +27,8 @@ _SHAPES = "a node of this workflow, a callable(self) or a context key (a string)
 
 @dataclass(frozen=True)
 class Condition:
-    """What is asked: `option` is its name in the class body (``"on"``), `given` what stands there.
+    """What is asked: `option` is its name in the class body (``"on"``), `given` what stands there;
+    `may_yield` whether a generator may answer, as where many things are asked for.
 
     Example::
 
@@ -36,6 +37,7 @@ class Condition:
 
     option: str
     given: Given
+    may_yield: bool = False
 
     def ask(self, workflow: Any) -> Any:
         """The answer of this run, now. KeyError for a context key or an output that is missing."""
@@ -58,34 +60,37 @@ class Condition:
     def check_given(self, asker: Node, body: ClassBody) -> None:
         """DefinitionError when `given` can be no condition of `asker`, made in `body`."""
         if isinstance(self.given, Node):
+            if not self.given.in_plan:
+                raise asker.mistake(
+                    f"{self.option} is a {self.given.kind}, which gives no output; give {_SHAPES}"
+                )
             if not body.has(self.given):
                 raise asker.mistake(
                     f"{self.option} is a node of {self.given.owner}, whose output no run of "
                     f"{body.class_name} has; give a node of this workflow"
                 )
         elif callable(self.given):
-            fault = _fault_of_callable(self.given)
+            fault = _fault_of_callable(self.given, self.may_yield)
             if fault is not None:
                 raise asker.mistake(f"{self.option} {fault}")
         elif not isinstance(self.given, str):
             raise asker.mistake(f"{self.option} is {_SHAPES}, not {self.given!r:.80}")
 
-    def fault_in_plan(self, nodes: Mapping[str, Node], never_before: Iterable[Node]) -> str | None:
+    def fault_in_plan(
+        self, nodes: Mapping[str, Node], fault_of: Callable[[Node], str | None]
+    ) -> str | None:
         """Why the node asked cannot answer in the finished plan, as a sentence, or None.
 
-        `never_before` are the nodes that cannot have completed when the question is first asked.
+        `fault_of` says why a node of the plan cannot have completed when the question is first
+        asked, as the end of a sentence, or None.
         """
         if not isinstance(self.given, Node):
             return None
         asked = nodes.get(self.given.name or "")
         if asked is None:
             return f"{self.option} asks for {self.given.name}, which this class has taken out"
-        if any(asked is node for node in never_before):
-            return (
-                f"{self.option} asks for {asked.name}, which cannot have completed by then; "
-                "ask for a node that stands before"
-            )
-        return None
+        fault = fault_of(asked)
+        return f"{self.option} asks for {asked.name}, {fault}" if fault is not None else None
 
 
 def checked_limit(node: Node, option: str, value: object) -> int:
@@ -106,11 +111,12 @@ def mistake_in_plan(node: Node, fault: str, body: ClassBody) -> DefinitionError:
     return body.mistake(f"in the {node.kind} {node.owner}.{node.label}, {fault}")
 
 
-def _fault_of_callable(function: Callable[..., Any]) -> str | None:
+def _fault_of_callable(function: Callable[..., Any], may_yield: bool) -> str | None:
     called = function if inspect.isroutine(function) else type(function).__call__
-    if iscoroutinefunction(function) or iscoroutinefunction(called):
+    is_async = iscoroutinefunction(function) or iscoroutinefunction(called)
+    if is_async or inspect.isasyncgenfunction(function):
         return "is an async def, and it is asked without await; make it a plain def"
-    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+    if inspect.isgeneratorfunction(function) and not may_yield:
         return "is a generator, which gives no answer; it returns one, it cannot yield"
     if not _takes_one(function):
         return "takes other arguments than the one it is called with, the run: callable(self)"

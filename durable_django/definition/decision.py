@@ -113,6 +113,11 @@ class Decision(Step):
             return str.__str__(target)
         if not isinstance(target, Node):
             raise self.mistake(f"a target in to is a node or its name, not {target!r:.80}")
+        if not target.in_plan:
+            raise self.mistake(
+                f"{target.label} in to is a {target.kind}, which has no place in the order to go "
+                "on from"
+            )
         if not body.has(target):
             raise self.mistake(
                 f"{target.owner}.{target.label} in to is a node of {target.owner}, and a jump "

@@ -36,11 +36,6 @@ def merge(base: tuple[Node, ...], body: ClassBody) -> tuple[Node, ...]:
     return (*kept, *(node for node in body.top if id(node) not in placed))
 
 
-def vanished(base: tuple[Node, ...], top: tuple[Node, ...]) -> set[str]:
-    """The names of the base's nodes that the class no longer has."""
-    return named(base).keys() - named(top).keys()
-
-
 def _merged(nodes: tuple[Node, ...], block: Block | None, body: ClassBody) -> tuple[Node, ...]:
     found = (_merged_node(node, block, body) for node in nodes)
     return tuple(node for node in found if node is not None)

@@ -13,8 +13,9 @@ from typing import Any, NamedTuple, NoReturn, cast
 
 from durable_django.definition import registry
 from durable_django.definition.body import ClassBody
+from durable_django.definition.compensation import Compensation, merge_compensations
 from durable_django.definition.definition import Definition
-from durable_django.definition.inheritance import merge, named, vanished
+from durable_django.definition.inheritance import merge, named
 from durable_django.definition.names import RUN_NAMES
 from durable_django.definition.nodes import Node
 from durable_django.definition.options import Options, read_options
@@ -26,8 +27,14 @@ class _Plan(NamedTuple):
 
     top: tuple[Node, ...] = ()
     nodes: Mapping[str, Node] = {}
+    compensations: Mapping[str, Compensation] = {}
     options: Options = Options()
     definition: Definition | None = None
+
+    @property
+    def named(self) -> dict[str, Node]:
+        """Everything that has a name of its own: the nodes, then what undoes them."""
+        return _with_compensations(self.nodes, self.compensations)
 
 
 class WorkflowMeta(type):
@@ -61,17 +68,22 @@ class WorkflowMeta(type):
         nodes = named(top)
         if not nodes and not options.abstract:
             raise body.mistake("a workflow without a node does nothing; give it a step")
+        compensations = merge_compensations(base.compensations, nodes, body)
+        found = _with_compensations(nodes, compensations)
         # Copies of the base's nodes; what is shared with the base is found there, as any attribute.
-        changed = {key: node for key, node in nodes.items() if base.nodes.get(key) is not node}
-        gone = dict.fromkeys(vanished(base.top, top))
+        changed = {key: node for key, node in found.items() if body.inherited.get(key) is not node}
+        gone = dict.fromkeys(body.inherited.keys() - found.keys())
         made = super().__new__(cls, name, bases, {**body, **changed, **gone}, **kwargs)
-        _check_not_hidden(made, nodes, body)
+        _check_not_hidden(made, found, body)
         for node in nodes.values():
             node.check_plan(nodes, body)
-        for node in top:
+        for node in (*top, *compensations.values()):
             node.seal()
-        definition = None if options.abstract else Definition(cast(Any, made), options, top)
-        type.__setattr__(made, "_plan", _Plan(top, nodes, options, definition))
+        definition = (
+            None if options.abstract else Definition(cast(Any, made), options, top, compensations)
+        )
+        plan = _Plan(top, nodes, compensations, options, definition)
+        type.__setattr__(made, "_plan", plan)
         if definition is not None:
             registry.register(definition.workflow, filename=body.filename, line=body.line)
         return made
@@ -92,14 +104,20 @@ class WorkflowMeta(type):
         )
 
     def __setattr__(cls, name: str, value: object) -> None:
-        if isinstance(value, Node) or name in cls._plan.nodes:
+        if isinstance(value, Node) or name in cls._plan.named:
             raise _too_late(cls, name, "set")
         super().__setattr__(name, value)
 
     def __delattr__(cls, name: str) -> None:
-        if name in cls._plan.nodes:
+        if name in cls._plan.named:
             raise _too_late(cls, name, "deleted")
         super().__delattr__(name)
+
+
+def _with_compensations(
+    nodes: Mapping[str, Node], compensations: Mapping[str, Compensation]
+) -> dict[str, Node]:
+    return {**nodes, **{made.name or "": made for made in compensations.values()}}
 
 
 def _extends_workflow(bases: tuple[type, ...]) -> bool:
@@ -109,7 +127,7 @@ def _extends_workflow(bases: tuple[type, ...]) -> bool:
 def _body_for(name: str, bases: tuple[type, ...], frame: FrameType) -> ClassBody:
     body = ClassBody(name, frame.f_code.co_filename, frame.f_lineno)
     base = _base_of(bases, body)
-    body.inherited = base._plan.nodes
+    body.inherited = base._plan.named
     body.ancestors = tuple(cls._plan.nodes for cls in base.__mro__ if isinstance(cls, WorkflowMeta))
     _check_mixins(bases, body)
     return body

@@ -6,7 +6,7 @@ is complete. It runs nothing and knows no execution.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self, overload
 
 from durable_django.exceptions import DefinitionError, NodeCalled
@@ -14,7 +14,10 @@ from durable_django.exceptions import DefinitionError, NodeCalled
 if TYPE_CHECKING:
     from durable_django.definition.blocks import Block
     from durable_django.definition.body import ClassBody, Place
+    from durable_django.definition.compensation import Compensation
     from durable_django.definition.definition import Definition
+    from durable_django.definition.durations import Duration
+    from durable_django.definition.retry import Retry
 
 
 class Node:
@@ -32,12 +35,14 @@ class Node:
     kind: ClassVar[str] = "node"
     # A case of a branch has none: it is found by its label.
     needs_name: ClassVar[bool] = True
+    # What undoes a node has a name but no place in the order of nodes, and so no block around it.
+    in_plan: ClassVar[bool] = True
     # A template that is given a node shows it; without this it would call a step.
     do_not_call_in_templates: ClassVar[bool] = True
 
     def __init__(self, place: Place) -> None:
         self.name: str | None = None
-        self.block: Block | None = place.body.open_block
+        self.block: Block | None = place.body.open_block if self.in_plan else None
         self.filename = place.filename
         self.line = place.line
         self.owner = place.body.class_name
@@ -47,6 +52,16 @@ class Node:
     def label(self) -> str:
         """How messages call this node: its name, or what comes nearest before it has one."""
         return self.name or ""
+
+    @property
+    def decorator(self) -> str:
+        """What stands above the function of such a node, where one does: ``"@step"``."""
+        return f"@{self.kind}"
+
+    @property
+    def redefining(self) -> str:
+        """What to do with a plain attribute of a subclass so that it redefines this node."""
+        return f"make it a {self.kind}"
 
     def mistake(self, message: str) -> DefinitionError:
         """A DefinitionError about this node, at its file and line; to be raised by the caller."""
@@ -73,9 +88,57 @@ class Node:
             yield block
             block = block.block
 
+    @overload
+    def compensate(self, body: Callable[[Any], Any], /) -> Compensation: ...
+    @overload
+    def compensate(
+        self, /, *, retry: Retry | None = None, timeout: Duration | None = None
+    ) -> Callable[[Callable[[Any], Any]], Compensation]: ...
+    def compensate(
+        self,
+        body: Callable[[Any], Any] | None = None,
+        /,
+        *,
+        retry: Retry | None = None,
+        timeout: Duration | None = None,
+    ) -> Compensation | Callable[[Callable[[Any], Any]], Compensation]:
+        """Makes a method the compensation of this node: it undoes a completed visit when the run
+        fails, or is cancelled with ``compensate=True``. A node has one.
+
+        `retry`: a Retry; None is one attempt, whatever `Meta.retry` says. `timeout`: for one
+        attempt, a timedelta or seconds. On a node of the base (``@Base.charge.compensate``) it is
+        for the subclass only. `DefinitionError` for what cannot be a compensation.
+
+        Example::
+
+            @charge.compensate
+            def refund(self):
+                payments.refund(self.outputs["charge"])
+        """
+        from durable_django.definition.compensation import Compensation
+
+        def decorate(function: Callable[[Any], Any]) -> Compensation:
+            return Compensation(self, function, retry=retry, timeout=timeout)
+
+        return decorate if body is None else decorate(body)
+
     def structure(self, definition: Definition) -> dict[str, Any]:
         """This node as JSON-able data. A kind that has more to tell extends it."""
-        return {"name": self.name, "kind": self.kind}
+        told: dict[str, Any] = {"name": self.name, "kind": self.kind}
+        undone_by = definition.compensations.get(self.name or "")
+        if undone_by is not None:
+            told["compensation"] = undone_by.structure(definition)
+        return told
+
+    def told_when_called(self) -> str:
+        """Who runs this node: said to a step that calls it."""
+        return (
+            f'the engine runs each node in its turn, and its output is self.outputs["{self.name}"]'
+        )
+
+    def told_when_misread(self) -> str:
+        """What ``self.<name>`` is: said to a step that takes it for the output."""
+        return f'is the node, not what it gave; read self.outputs["{self.name}"] instead'
 
     def copied_into(self, block: Block | None) -> Self:
         """An open copy of this node in another block: how a subclass changes what it inherits."""
@@ -120,15 +183,12 @@ class NodeOfRun:
         name, workflow = self._node.name, self._owner.__name__
         raise NodeCalled(
             f"self.{name}() would run {workflow}.{name} inside another node, without its "
-            "checkpoint; the engine runs each node in its turn. Its output is "
-            f'self.outputs["{name}"]; code for several steps belongs in a plain method'
+            f"checkpoint; {self._node.told_when_called()}; code for several steps belongs in a "
+            "plain method"
         )
 
     def _misread(self) -> NodeCalled:
-        name = self._node.name
-        return NodeCalled(
-            f'self.{name} is the node, not what it gave; read self.outputs["{name}"] instead'
-        )
+        return NodeCalled(f"self.{self._node.name} {self._node.told_when_misread()}")
 
     def __bool__(self) -> NoReturn:
         raise self._misread()

@@ -64,6 +64,10 @@ class Step(Node):
     def label(self) -> str:
         return self.name or str(getattr(self.body, "__name__", ""))
 
+    @property
+    def redefining(self) -> str:
+        return f"write {self.decorator} above it"
+
     def structure(self, definition: Definition) -> dict[str, Any]:
         retry = self.retry or definition.options.retry
         return {
@@ -108,9 +112,11 @@ class Step(Node):
                 "take that decorator away"
             )
         if not isinstance(body, FunctionType):
-            raise self.mistake(f"@{self.kind} takes a function, not {body!r:.80}")
+            raise self.mistake(f"{self.decorator} takes a function, not {body!r:.80}")
         if body.__name__ == "<lambda>":
-            raise self.mistake(f"a lambda cannot be a {self.kind}; write @{self.kind} above a def")
+            raise self.mistake(
+                f"a lambda cannot be a {self.kind}; write {self.decorator} above a def"
+            )
         if inspect.isgeneratorfunction(body) or inspect.isasyncgenfunction(body):
             raise self.mistake(f"a {self.kind} returns its output; it cannot yield")
         self._check_parameters(inspect.unwrap(body))
@@ -125,7 +131,7 @@ class Step(Node):
             return
         hint = ""
         if function is self.body and found[:1] != ["self"] and "*args" in found:
-            hint = f" (a decorator below @{self.kind} should use functools.wraps)"
+            hint = f" (a decorator below {self.decorator} should use functools.wraps)"
         raise self.mistake(
             f"a {self.kind} takes self and nothing else, not ({', '.join(found)}){hint}; what it "
             "needs it reads from self.input, self.context or self.outputs"

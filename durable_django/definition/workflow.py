@@ -50,6 +50,8 @@ class Attempt(Protocol):
     execution_id: UUID
     number: int
     step_name: str
+    item: Any
+    index: int
     iteration: int
     logger: logging.Logger
     idempotency_key: str
@@ -152,6 +154,16 @@ class Workflow(metaclass=WorkflowMeta):
     def step_name(self) -> str:
         """The name of this step."""
         return self._attempt.step_name
+
+    @property
+    def item(self) -> Any:
+        """In a foreach, the item this runs for; of the innermost one."""
+        return self._attempt.item
+
+    @property
+    def index(self) -> int:
+        """In a foreach, which item that is: 0, 1, … of the innermost one."""
+        return self._attempt.index
 
     @property
     def iteration(self) -> int:

@@ -21,7 +21,8 @@ MISSING: Any = object()
 
 
 class Change(NamedTuple):
-    """One operation on a top-level key. ``text`` is the encoded value, "null" for a delete."""
+    """One operation on a top-level key. ``text`` is the encoded value, "null" for a delete; several
+    appends to one key may be folded to one, their values joined by commas."""
 
     op: str
     key: str
@@ -41,7 +42,11 @@ def decode_changes(text: str) -> tuple[Change, ...]:
     if text in ("", "[]"):
         return ()
     rows = [values.split_array(row) for row in values.split_array(text)]
-    return tuple(Change(values.decode(op), values.decode(key), value) for op, key, value in rows)
+    return tuple(
+        Change(values.decode(op), values.decode(key), value)
+        for op, key, *given in rows
+        for value in given
+    )
 
 
 def apply_changes(texts: Mapping[str, str], changes: tuple[Change, ...]) -> Mapping[str, str]:
@@ -50,24 +55,66 @@ def apply_changes(texts: Mapping[str, str], changes: tuple[Change, ...]) -> Mapp
     if not changes:
         return texts
     result = dict(texts)
+    # Put together at the end: ten thousand items that append each would copy the list each time.
+    appended: dict[str, list[str]] = {}
     for change in changes:
-        if change.op == "set":
-            result[change.key] = change.text
-        elif change.op == "delete":
-            result.pop(change.key, None)
-        elif change.op == "append":
-            result[change.key] = _appended(result.get(change.key, "[]"), change)
-        else:
-            before = values.decode(result.get(change.key, "0"))
-            after = _incremented(change.key, before, values.decode(change.text))
-            result[change.key] = values.encode(after, f'context["{change.key}"]')
+        key = change.key
+        if change.op == "append":
+            appended.setdefault(key, []).append(change.text)
+            continue
+        if change.op in ("set", "delete"):
+            if key in appended:
+                _with_appended(result, key, appended.pop(key))  # refuses what does not fit
+            result[key] = change.text
+            if change.op == "delete":
+                del result[key]
+            continue
+        if key in appended:
+            _with_appended(result, key, appended.pop(key))
+        before = values.decode(result.get(key, "0"))
+        after = _incremented(key, before, values.decode(change.text))
+        result[key] = values.encode(after, f'context["{key}"]')
+    for key, items in appended.items():
+        _with_appended(result, key, items)
     return result
 
 
-def _appended(text: str, change: Change) -> str:
+def _with_appended(texts: dict[str, str], key: str, items: list[str]) -> None:
+    text = texts.get(key, "[]")
     if not text.startswith("["):
-        raise TypeError(f'context["{change.key}"] is not a list: cannot append to it')
-    return f"[{change.text}]" if text == "[]" else f"{text[:-1]},{change.text}]"
+        raise TypeError(f'context["{key}"] is not a list: cannot append to it')
+    more = ",".join(items)
+    texts[key] = f"[{more}]" if text == "[]" else f"{text[:-1]},{more}]"
+
+
+def fold(changes: tuple[Change, ...]) -> tuple[Change, ...]:
+    """The fewest operations with the same effect: what a strand leaves for its join.
+
+    Increments are added up where that is exact, that is for whole numbers.
+
+    >>> changes = Change("set", "n", "1"), Change("increment", "n", "2"), Change("set", "n", "7")
+    >>> fold(changes)
+    (Change(op='set', key='n', text='7'),)
+    """
+    by_key: dict[str, list[Change]] = {}
+    for change in changes:
+        found = by_key.setdefault(change.key, [])
+        if change.op in ("set", "delete"):
+            found[:] = [change]
+        elif found and found[0].op in ("set", "delete"):
+            base = {} if found[0].op == "delete" else {change.key: found[0].text}
+            found[:] = [Change("set", change.key, apply_changes(base, (change,))[change.key])]
+        elif found and change.op == found[-1].op == "increment" and _are_whole(found[-1], change):
+            found[-1] = Change("increment", change.key, str(int(found[-1].text) + int(change.text)))
+        elif found and change.op == found[-1].op == "append":
+            found[-1] = Change("append", change.key, f"{found[-1].text},{change.text}")
+        else:
+            found.append(change)
+    return tuple(change for found in by_key.values() for change in found)
+
+
+def _are_whole(*changes: Change) -> bool:
+    return all(change.text.removeprefix("-").isdigit() for change in changes)
 
 
 def _incremented(key: str, before: Any, by: Any) -> Any:

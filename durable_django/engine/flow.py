@@ -1,6 +1,7 @@
 """Where a run goes next: into a block, on to the next node, out of a block, or to a jump's target.
 
-Pure: nodes and paths in, paths out. It evaluates nothing; what was chosen is handed in.
+Pure: nodes and paths in, paths out. It evaluates nothing; what was chosen is handed in. Inside a
+fork nobody goes on: each member is a strand, which ends where the fork does.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..exceptions import LoopLimitExceeded
 from . import values
-from .paths import in_iteration, iteration_of, parent_path
+from .paths import in_iteration, is_joining, joining, node_name, number_in, parent_path
+from .state import FORKS
 
 if TYPE_CHECKING:
     from ..definition.definition import Definition
@@ -31,6 +33,17 @@ class Course:
         """The first visit of a run."""
         return self.enter(self.definition.top[0], "")
 
+    def begin_strand(self, strand_path: str) -> str:
+        """The first visit of a strand: of its member, or of the first node for its item. Where the
+        code has no such node any more, the strand's own path."""
+        node: Any = self.definition.nodes.get(node_name(strand_path))
+        if node is None or (strand_path.endswith("]") and node.kind != "foreach"):
+            return strand_path
+        if strand_path.endswith("]"):
+            return self.enter(node.children[0], f"{strand_path}/")
+        outside = parent_path(strand_path)
+        return self.enter(node, f"{outside}/" if outside else "")
+
     def enter(self, node: Node, prefix: str) -> str:
         """The first visit when ``node`` is entered; ``prefix`` is "" or ends with a slash."""
         block: Any = node
@@ -43,21 +56,24 @@ class Course:
         return path
 
     def after(self, node: Node, path: str) -> str:
-        """The visit after ``node``, visited at ``path``, is through; "" at the end of the run."""
+        """The visit after ``node``, visited at ``path``, is through; "" at the end of the run, or
+        of the strand."""
         assert node.name is not None
+        if node.block is not None and node.block.kind in ("parallel", "race"):
+            return ""
         following = self.definition.next_of(node.name)
         outside = parent_path(path)
         if following is not None:
             prefix = f"{outside}/" if outside else ""
             return self.enter(self.definition.nodes[following], prefix)
         block: Any = node.block
-        if block is None:
+        if block is None or block.kind == "foreach":
             return ""
         self._forget(outside)
         if block.kind == "case":
             block = block.block
         if block.kind == "loop":
-            number = iteration_of(outside) or 1
+            number = number_in(outside) or 1
             return in_iteration(outside, number + 1) if block.tests_first else outside
         return self.after(block, outside)
 
@@ -72,7 +88,7 @@ class Course:
         """The visit after a loop's test. Raises LoopLimitExceeded."""
         if not another:
             return self.after(loop, path)
-        tested = iteration_of(path) or 1
+        tested = number_in(path) or 1
         number = tested if loop.tests_first else tested + 1
         if number > loop.max_iterations:
             raise LoopLimitExceeded(
@@ -129,6 +145,8 @@ def following(
         return course.turn(node, path, values.decode(output)), course.visits
     if node.kind == "decision":
         return course.jump(node, path, values.decode(output)), course.visits
+    if node.kind in FORKS and not is_joining(path) and output != "[]":
+        return joining(path), course.visits
     return course.after(node, path), course.visits
 
 

@@ -9,15 +9,23 @@ Pure: no clock, no settings, no database, no logging, no randomness (a draw is h
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..definition.retry import NO_RETRY
 from ..exceptions import DefinitionChanged, RetryAfter
 from . import values
 from .context import Change, decode_changes
 from .flow import Course, following, named_chain
-from .paths import chain_names, iteration_of, node_name, top_name, visits_on
-from .state import NO_REFERENCES, RunState, attempted, completed, given_by
+from .paths import (
+    chain_names,
+    fork_of,
+    is_joining,
+    node_name,
+    number_in,
+    visits_on,
+)
+from .state import EMPTY, NO_VISITS, RunState, attempted, completed, given_by, undone
 
 if TYPE_CHECKING:
     from ..definition.definition import Definition
@@ -31,6 +39,11 @@ CONTINUE = "continue"  # the next node may start
 RETRY = "retry"  # the same node again, after `delay` seconds
 COMPLETE = "complete"  # the run is over, with `result`
 FAIL = "fail"  # the run is over, with the outcome's error
+FORK = "fork"  # its members run, until the last of them makes the run ready for the join
+REOPEN = "reopen"  # the members that failed are run again, since the whole run is retried
+
+# The kind of a visit that undoes another one.
+COMPENSATION = "compensation"
 
 
 class Visit(NamedTuple):
@@ -41,6 +54,11 @@ class Visit(NamedTuple):
     seq: int
     attempt: int
 
+    @property
+    def joins(self) -> bool:
+        """Whether it joins the members of a fork, rather than running a body."""
+        return is_joining(self.path)
+
 
 class Outcome(NamedTuple):
     """How an attempt ended.
@@ -50,6 +68,9 @@ class Outcome(NamedTuple):
     ``delay``   seconds until the next attempt, None for no further attempt
     ``finish``  True when the step called ``self.finish(value)``: ``output`` is the run's result
     ``fatal``   True when nothing may be tried again, not the run either
+    ``members`` of a fork: (path, encoded item) of each strand that begins
+    ``gave``    of a join: node name -> encoded output, and
+    ``gave_references`` those that stand in rows, of the nodes inside the members
     """
 
     status: str
@@ -59,6 +80,9 @@ class Outcome(NamedTuple):
     delay: float | None = None
     finish: bool = False
     fatal: bool = False
+    members: tuple[tuple[str, str], ...] = ()
+    gave: Mapping[str, str] = EMPTY
+    gave_references: Mapping[str, str] = EMPTY
 
 
 class Transition(NamedTuple):
@@ -89,8 +113,22 @@ class Recorded(NamedTuple):
 
 def initial_state(definition: Definition) -> RunState:
     """The state of a run that has not begun."""
-    course = Course(definition, NO_REFERENCES)
+    course = Course(definition, NO_VISITS)
     return RunState(course.begin(), visits=course.visits)
+
+
+def initial_strand(definition: Definition, path: str, inherited: RunState) -> RunState:
+    """The state of a strand that has not begun. ``path`` is its own, ``inherited`` its parent's
+    state at the fork."""
+    course = Course(definition, NO_VISITS)
+    first = course.begin_strand(path)
+    return RunState(
+        first,
+        context=inherited.context,
+        visits=course.visits,
+        base=fork_of(path),
+        inherited=inherited,
+    )
 
 
 def next_visit(definition: Definition, state: RunState) -> Visit:
@@ -119,23 +157,54 @@ def advance(definition: Definition, state: RunState, visit: Visit, outcome: Outc
     Raises TypeError if the attempt's changes do not fit the context it started from.
     """
     if outcome.status != "completed":
-        after = attempted(state)
-        if outcome.delay is not None:
-            return Transition(after, RETRY, delay=outcome.delay)
-        if outcome.fatal or state.retries >= definition.options.max_retries:
-            return Transition(after, FAIL)
-        # The run is retried from the failed node, which gets its attempts anew.
-        return Transition(after._replace(attempt=0, retries=state.retries + 1), RETRY)
+        return _not_completed(definition, state, visit, outcome)
     assert visit.node.name is not None
     onward, visits = "", state.visits
     if not outcome.finish:
         onward, visits = following(definition, state.visits, visit.node, visit.path, outcome.output)
     output = _recorded_output(visit, state, outcome)
     after = completed(state, visit.path, visit.node.kind, output, outcome.changes, onward, visits)
+    if outcome.gave or outcome.gave_references:
+        after = _with_what_members_gave(after, outcome)
+    if outcome.members:
+        return Transition(after, FORK, output=output)
     if onward:
         return Transition(after, CONTINUE, output=output)
-    result = output if outcome.finish else after.outputs[top_name(visit.path)]
-    return Transition(after, COMPLETE, result=result, output=output)
+    return Transition(after, COMPLETE, result=output, output=output)
+
+
+def _not_completed(
+    definition: Definition, state: RunState, visit: Visit, outcome: Outcome
+) -> Transition:
+    after = attempted(state)
+    if outcome.delay is not None:
+        return Transition(after, RETRY, delay=outcome.delay)
+    if state.base:  # whether the run is retried is asked when it fails as a whole
+        return Transition(after._replace(fatal=outcome.fatal), FAIL)
+    if outcome.fatal or state.retries >= definition.options.max_retries:
+        return Transition(after, FAIL)
+    # The run is retried from the failed node, which gets its attempts anew.
+    again = after._replace(attempt=0, retries=state.retries + 1)
+    return Transition(again, REOPEN if is_joining(visit.path) else RETRY)
+
+
+def _with_what_members_gave(state: RunState, outcome: Outcome) -> RunState:
+    """The nodes inside a parallel or race are seen by those behind it; what the join itself gave
+    under the same name stays."""
+    fresh = {**outcome.gave, **outcome.gave_references}
+    kept = {name: ref for name, ref in state.references.items() if name not in fresh}
+    references = {**kept, **outcome.gave_references}
+    before = {n: text for n, text in state.outputs.items() if n not in outcome.gave_references}
+    return state._replace(outputs={**before, **outcome.gave}, references=references)
+
+
+def advance_rollback(state: RunState, outcome: Outcome, next_path: str) -> Transition:
+    """What the outcome of a compensation does: the next one comes whether or not it completed.
+    ``next_path`` names that, "" if it was the last."""
+    if outcome.delay is not None:
+        return Transition(attempted(state), RETRY, delay=outcome.delay)
+    after = undone(state, outcome.status, outcome.changes, next_path)
+    return Transition(after, CONTINUE if next_path else COMPLETE, output=outcome.output)
 
 
 def _recorded_output(visit: Visit, state: RunState, outcome: Outcome) -> str:
@@ -143,7 +212,7 @@ def _recorded_output(visit: Visit, state: RunState, outcome: Outcome) -> str:
     node: Any = visit.node
     if node.kind != "loop" or outcome.output != "false" or outcome.finish:
         return outcome.output
-    tested = iteration_of(visit.path) or 1
+    tested = number_in(visit.path) or 1
     iterations = tested - 1 if node.tests_first else tested
     last = node.children[-1].name
     return state.outputs.get(last, "null") if iterations else "null"
@@ -164,8 +233,10 @@ def replay(
         if counts_visits:
             visits.update(visits_on(row.path))
             visits.update(visits_on(row.next_path) if row.next_path else ())
-        if row.status == "completed":
-            changes = decode_changes(row.changes)
+        changes = decode_changes(row.changes)
+        if row.kind == COMPENSATION:  # one that is tried again has parked, and so a snapshot
+            state = undone(state, row.status, changes, row.next_path)
+        elif row.status == "completed":
             state = completed(
                 state, row.path, row.kind, row.output, changes, row.next_path, {**visits}
             )
@@ -174,13 +245,14 @@ def replay(
     return state, None
 
 
-def seq_of_outputs(recorded: Sequence[Recorded]) -> dict[str, int]:
-    """Node name -> seq of the last of these step runs that holds its output."""
-    found: dict[str, int] = {}
+def seq_of_outputs(recorded: Sequence[Recorded], base: str = "") -> dict[str, str]:
+    """Node name -> reference to the last of these step runs that holds its output. ``base``: in a
+    strand, the visit that forked it."""
+    found: dict[str, str] = {}
     for row in recorded:
-        if row.status == "completed":
-            names = given_by(row.path, row.kind, row.next_path)
-            found.update(dict.fromkeys(names, row.seq))
+        if row.status == "completed" and row.kind != COMPENSATION:
+            names = given_by(row.path, row.kind, row.next_path, base)
+            found.update(dict.fromkeys(names, str(row.seq)))
     return found
 
 
@@ -194,9 +266,13 @@ def retry_delay(
     the node it also asks for the attempt.
     """
     assert node.name is not None
-    retry = definition.retry_of(node.name)
+    declared = getattr(node, "retry", None)
+    if node.kind == COMPENSATION:  # Meta.retry is for steps
+        retry = declared or NO_RETRY
+    else:
+        retry = definition.retry_of(node.name)
+        declared = declared or definition.options.retry
     if isinstance(error, RetryAfter):
-        declared = getattr(node, "retry", None) or definition.options.retry
         return None if declared and attempt >= retry.max_attempts else error.delay
     if attempt >= retry.max_attempts or not retry.allows(error):
         return None

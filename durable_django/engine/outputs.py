@@ -13,11 +13,12 @@ from .state import RunState
 
 
 class Outputs(Mapping[str, Any]):
-    """A read-only mapping; a node that has not completed is a KeyError naming it."""
+    """A read-only mapping; a node that has not completed is a KeyError naming it. A strand sees its
+    own nodes, then its parent's as they were at the fork."""
 
     __slots__ = ("_fetch", "_live", "_state")
 
-    def __init__(self, state: RunState, fetch: Callable[[int], str]) -> None:
+    def __init__(self, state: RunState, fetch: Callable[[str], str]) -> None:
         self._state = state
         self._fetch = fetch
         self._live: dict[str, Any] = {}
@@ -25,24 +26,36 @@ class Outputs(Mapping[str, Any]):
     def __getitem__(self, name: str) -> Any:
         if name in self._live:
             return self._live[name]
-        if name in self._state.outputs:
-            text = self._state.outputs[name]
-        elif name in self._state.references:
-            text = self._fetch(self._state.references[name])
-        else:
-            raise KeyError(f"node {name!r} has not completed")
-        value = self._live[name] = values.decode(text)
-        return value
+        for state in self._states():
+            if name in state.outputs:
+                text = state.outputs[name]
+            elif name in state.references:
+                text = self._fetch(state.references[name])
+            else:
+                continue
+            value = self._live[name] = values.decode(text)
+            return value
+        raise KeyError(f"node {name!r} has not completed")
+
+    def _states(self) -> Iterator[RunState]:
+        state: RunState | None = self._state
+        while state is not None:
+            yield state
+            state = state.inherited
 
     def __contains__(self, name: object) -> bool:
-        return name in self._state.outputs or name in self._state.references
+        return any(name in state.outputs or name in state.references for state in self._states())
 
     def __iter__(self) -> Iterator[str]:
-        yield from self._state.references
-        yield from (name for name in self._state.outputs if name not in self._state.references)
+        for state in reversed(list(self._states())):
+            inherited = Outputs(state.inherited, self._fetch) if state.inherited else ()
+            yield from (name for name in state.references if name not in inherited)
+            for name in state.outputs:
+                if name not in state.references and name not in inherited:
+                    yield name
 
     def __len__(self) -> int:
-        return len(self._state.references.keys() | self._state.outputs.keys())
+        return sum(1 for _ in self)
 
     def __repr__(self) -> str:
         return f"<Outputs of {', '.join(self) or 'no node yet'}>"

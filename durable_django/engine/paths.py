@@ -1,13 +1,18 @@
 """Visit paths: which visit of which node, through which blocks.
 
-``polling[3]/poll`` is the node ``poll`` in the third iteration of the loop ``polling``; ``route#2``
-the second visit of ``route``, after a jump back. A path says by itself which blocks it lies in, so
-what is recorded can be read back without the code that wrote it.
+``polling[3]/poll`` is the node ``poll`` in the third iteration of the loop ``polling``;
+``sending[17]/send`` is ``send`` in the item with index 17 of the foreach ``sending``; ``route#2``
+is the second visit of ``route``, after a jump back; ``sending`` the visit that forks and
+``sending[]`` the one that joins. A path says by itself which blocks it lies in, so what is recorded
+can be read back without the code that wrote it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
+
+# Ends the path of the visit at which the members of a fork are joined: ``sending[]``.
+JOIN = "[]"
 
 
 def node_name(path: str) -> str:
@@ -30,17 +35,38 @@ def parent_path(path: str) -> str:
     return path.rpartition("/")[0]
 
 
-def iteration_of(path: str) -> int | None:
-    """The iteration of the innermost loop a path lies in, or is a test of; None outside loops.
+def number_in(path: str, names: Container[str] | None = None) -> int | None:
+    """The iteration of the innermost loop a path lies in, or the index of the innermost item;
+    ``names`` says which blocks count. None if it lies in none.
 
-    >>> iteration_of("months[2]/days[30]/send"), iteration_of("send")
+    >>> number_in("months[2]/days[30]/send"), number_in("send")
     (30, None)
+    >>> number_in("months[2]/days[30]/send", {"months"})
+    2
     """
     for part in reversed(path.split("/")):
         _, bracket, rest = part.partition("[")
-        if bracket:
+        if bracket and rest != "]" and (names is None or _name(part) in names):
             return int(rest.rstrip("]"))
     return None
+
+
+def joining(path: str) -> str:
+    """The visit at which the members forked at ``path`` are joined."""
+    return f"{path}{JOIN}"
+
+
+def is_joining(path: str) -> bool:
+    """Whether the visit at ``path`` joins the members of a fork."""
+    return path.endswith(JOIN)
+
+
+def fork_of(strand_path: str) -> str:
+    """The visit that forked the strand: ``sending[17]`` -> ``sending``, ``fetch/user`` ->
+    ``fetch``."""
+    if strand_path.endswith("]"):
+        return strand_path.rpartition("[")[0]
+    return parent_path(strand_path)
 
 
 def in_iteration(path: str, number: int) -> str:

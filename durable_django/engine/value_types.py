@@ -16,6 +16,8 @@ from typing import Any, Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from .results import MemberFailure, Results
+
 TAG: Final = "$"
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -88,6 +90,14 @@ def _decimal_form(value: Decimal) -> dict[str, Any]:
     return {TAG: ["decimal", str(value)]}
 
 
+def _failure_form(value: MemberFailure) -> dict[str, Any]:
+    for text in (value.type, value.message):
+        if not isinstance(text, str):
+            raise Refused(f"a MemberFailure holds two texts, not {type(text).__name__}")
+        check_text(text)
+    return {TAG: ["failure", str.__str__(value.type), str.__str__(value.message)]}
+
+
 FORMS: Final[dict[type, Callable[[Any], dict[str, Any]]]] = {
     datetime: _datetime_form,
     date: lambda value: {TAG: ["date", value.isoformat()]},
@@ -96,6 +106,7 @@ FORMS: Final[dict[type, Callable[[Any], dict[str, Any]]]] = {
     Decimal: _decimal_form,
     UUID: lambda value: {TAG: ["uuid", str(value)]},
     bytes: lambda value: {TAG: ["bytes", b64encode(value).decode("ascii")]},
+    MemberFailure: _failure_form,
 }
 
 
@@ -153,6 +164,8 @@ _READERS: Final[dict[str, Callable[..., Any]]] = {
     "decimal": Decimal,
     "uuid": UUID,
     "bytes": b64decode,
+    "failure": MemberFailure,
+    "results": Results,
 }
 
 

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from django.utils.functional import Promise
 
+from .results import Results
 from .value_types import FORMS, PLAIN_COPIES, TAG, Refused, check_text
 
 NESTING_MAX: Final = 100
@@ -99,6 +100,11 @@ def _list(value: list[Any], depth: int, passed: Kinds) -> list[Any]:
     return value if changed is None else changed
 
 
+def _results(value: Results, depth: int, passed: Kinds) -> list[Any]:
+    """The values themselves: who keeps them somewhere else shall not depend on their rows."""
+    return _list(list(value), depth, passed)
+
+
 def _set(value: set[Any], depth: int, passed: Kinds) -> dict[str, Any]:
     """Sorted by the text of the items: equal sets have to be written alike in every process."""
     if depth >= NESTING_MAX:
@@ -138,6 +144,7 @@ _WALKS: Final[dict[type, Callable[[Any, int, Kinds], Any]]] = {
     dict: _dict,
     list: _list,
     tuple: _tuple,
+    Results: _results,
     set: _set,
     str: _str,
     int: _int,

@@ -11,12 +11,14 @@ from django.utils.translation import gettext_lazy as _
 from ..engine import values
 from .ids import uuid7
 from .lookups import TagsField
-from .status import FINAL_VALUES, ExecutionStatus
+from .reading import output_text
+from .status import FINAL_VALUES, HELD, READY, ExecutionStatus
 from .worker import Worker
 
 if TYPE_CHECKING:
     from ..definition.durations import Duration
     from ..engine.state import RunState
+    from .step_run import StepRun
 
 
 class ExecutionKind(models.TextChoices):
@@ -73,6 +75,16 @@ class Execution(models.Model):
     error_text = models.TextField(blank=True, default="")
     reason = models.TextField(_("reason"), blank=True, default="")
 
+    # While its strands run: how many have not ended, how many failed, and the last strand that was
+    # let begin where a foreach has a concurrency (NULL: none is held back any more).
+    remaining = models.PositiveIntegerField(default=0)
+    failures = models.PositiveIntegerField(default=0)
+    released_id = models.UUIDField(null=True, blank=True, editable=False)
+    # A strand whose turn has not come; its status is `waiting`.
+    held_back = models.BooleanField(default=False)
+    # What an ended strand did to the context, folded; merged at the join.
+    changes_text = models.TextField(default="[]")
+
     lease = models.PositiveIntegerField(_("lease"), default=0)
     worker = models.ForeignKey(
         Worker,
@@ -113,16 +125,19 @@ class Execution(models.Model):
                 F("ready_at"),
                 F("id"),
                 name="durable_execution_ready",
-                condition=Q(status="pending"),
+                condition=Q(status__in=READY, worker__isnull=True, wake_at__isnull=True),
             ),
             models.Index(
                 fields=("due_at",), name="durable_execution_due", condition=Q(due_at__isnull=False)
             ),
             models.Index(
-                fields=("worker",), name="durable_execution_running", condition=Q(status="running")
+                fields=("worker",),
+                name="durable_execution_running",
+                condition=Q(worker__isnull=False),
             ),
+            # With the id, so that the next strands that are held back are found one behind another.
             models.Index(
-                fields=("parent",),
+                fields=("parent", "id"),
                 name="durable_execution_parent",
                 condition=Q(parent__isnull=False),
             ),
@@ -152,7 +167,7 @@ class Execution(models.Model):
                 name="durable_execution_finished",
             ),
             models.CheckConstraint(
-                condition=Q(status="running", worker__isnull=False, lease__gt=0)
+                condition=Q(status__in=HELD, worker__isnull=False, lease__gt=0)
                 | (~Q(status="running") & Q(worker__isnull=True)),
                 name="durable_execution_held",
             ),
@@ -170,6 +185,8 @@ class Execution(models.Model):
             ),
         ]
 
+    _steps: models.QuerySet[StepRun] | None = None
+
     def __str__(self) -> str:
         return f"{self.workflow_name} {self.id}"
 
@@ -177,6 +194,33 @@ class Execution(models.Model):
     def input(self) -> Any:
         """The start input."""
         return values.decode(self.input_text)
+
+    @property
+    def steps(self) -> models.QuerySet[StepRun]:
+        """The attempts made in this run, those in its strands included, oldest first; of a strand
+        its own. With ``get_execution(…, include_steps=True)`` they are in memory."""
+        from .step_run import StepRun
+
+        if self._steps is not None:
+            return self._steps
+        rows = StepRun.objects.using(self._state.db or "default").order_by("id")
+        if self.kind == ExecutionKind.STRAND:
+            return rows.filter(execution_id=self.pk)
+        return rows.filter(execution__in=self.members())
+
+    def read_steps(self) -> None:
+        """Reads the step runs into memory, where ``steps`` then has them."""
+        self._steps = None
+        rows = self.steps
+        len(rows)
+        self._steps = rows
+
+    def members(self) -> models.QuerySet[Execution]:
+        """The rows this run is carried by: its own and those of its strands."""
+        rows = type(self)._default_manager.using(self._state.db or "default")
+        return rows.filter(
+            Q(pk=self.pk) | Q(root_id=self.root_id, depth__gt=0, kind=ExecutionKind.STRAND)
+        )
 
     @property
     def result(self) -> Any:
@@ -198,10 +242,8 @@ class Execution(models.Model):
         """Node name -> what it gave, as of the last checkpoint."""
         state = self.state
         found = {name: values.decode(text) for name, text in state.outputs.items()}
-        if state.references:
-            by_seq = {seq: name for name, seq in state.references.items()}
-            rows = self.steps.filter(seq__in=list(by_seq)).values_list("seq", "output_text")
-            found.update((by_seq[seq], values.decode(text)) for seq, text in rows)
+        for name, reference in state.references.items():
+            found[name] = values.decode(output_text(self.pk, reference, self._state.db))
         return found
 
     @property

@@ -10,17 +10,23 @@ from uuid import UUID
 from django.db import models
 
 from ..engine.machine import Recorded, replay
-from ..engine.state import RunState, from_snapshot
+from ..engine.paths import fork_of
+from ..engine.state import EMPTY, RunState, from_snapshot
 from .status import ExecutionStatus
 
 if TYPE_CHECKING:
     from .execution import Execution
 
 
-def base_state(snapshot: str) -> RunState:
+def base_state(snapshot: str, path: str = "", inherited: RunState | None = None) -> RunState:
     """The state a snapshot holds; an empty snapshot is a run that has not parked yet, whose next
-    node is not known without its definition."""
-    return from_snapshot(snapshot) if snapshot else RunState("")
+    node is not known without its definition. ``path`` is that of a strand, ``inherited`` its
+    parent's state at the fork, where that is known."""
+    base = fork_of(path) if path else ""
+    if snapshot:
+        return from_snapshot(snapshot, base, inherited)
+    context = inherited.context if inherited else EMPTY
+    return RunState("", context=context, base=base, inherited=inherited)
 
 
 def recorded_since(seq_by_id: dict[UUID, int], using: str) -> dict[UUID, list[Recorded]]:
@@ -44,8 +50,8 @@ _TEXTS = ("output_text", "changes_text", "next_path", "kind")
 
 
 def state_of(execution: Execution) -> RunState:
-    """The state as of the last checkpoint."""
-    state = base_state(execution.snapshot)
+    """The state as of the last checkpoint; of a strand only what is its own."""
+    state = base_state(execution.snapshot, execution.path)
     if execution.status == ExecutionStatus.COMPLETED:  # its snapshot was written with its end
         return state
     using = execution._state.db or "default"

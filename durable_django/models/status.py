@@ -29,6 +29,10 @@ FINAL = (
     ExecutionStatus.CANCELLED,
 )
 FINAL_VALUES = frozenset(status.value for status in FINAL)
+# A rollback is shown as `compensating` from its first handler to its last, so that status is both
+# ready and held by a worker.
+READY = (ExecutionStatus.PENDING.value, ExecutionStatus.COMPENSATING.value)
+HELD = (ExecutionStatus.RUNNING.value, ExecutionStatus.COMPENSATING.value)
 
 
 class StepStatus(models.TextChoices):

@@ -6,7 +6,7 @@ Rows of what runs longer than a heartbeat, of ``at_most_once`` steps and of susp
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -18,6 +18,13 @@ from .status import StepStatus
 from .worker import Worker
 
 
+class StepRunQuerySet(models.QuerySet["StepRun"]):
+    """Step runs; ``all()`` of those that are in memory already reads nothing again."""
+
+    def all(self) -> Self:
+        return self if self._result_cache is not None else super().all()
+
+
 class StepRun(models.Model):
     """An attempt. Ascending ids are the order of cause and effect, whatever the clocks say."""
 
@@ -27,7 +34,7 @@ class StepRun(models.Model):
     execution = models.ForeignKey(
         Execution,
         on_delete=models.CASCADE,
-        related_name="steps",
+        related_name="own_steps",
         db_constraint=False,
         db_index=False,
         verbose_name=_("execution"),
@@ -57,6 +64,8 @@ class StepRun(models.Model):
         db_index=False,
         verbose_name=_("worker"),
     )
+
+    objects = StepRunQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("step run")

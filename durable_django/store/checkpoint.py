@@ -6,12 +6,12 @@ number of its claim: what lost its lease writes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from uuid import UUID
 
 from ..conf import settings
-from ..models import Execution, ExecutionStatus, StepRun, StepStatus
-from . import hot
+from ..models import Execution, StepRun, StepStatus
+from . import deciding, hot, strands
 from .records import LOCKED, LOST, WRITTEN, Checkpoint, StepRecord
 from .transactions import has_row_locks, worker_transaction
 
@@ -32,39 +32,48 @@ def fenced_write(
     worker_id: UUID, wave: Sequence[Checkpoint], uncertain: bool, *, wait: bool = False
 ) -> list[str]:
     """As :func:`write_wave`, inside a transaction that is open already. ``wait`` is for a
-    transaction of one run, which may wait for its lock."""
+    transaction of one run, which may wait for its lock.
+
+    A checkpoint that ``is_alone`` is the only one of its wave.
+    """
     # race: fence-before-write. The locks are held until the commit, so a cancel or a takeover
-    # comes wholly before (and is seen here) or wholly after.
-    held = hot.lock_held([checkpoint.execution_id for checkpoint in wave], wait=wait)
-    verdicts = [_verdict(held.get(checkpoint.execution_id), checkpoint) for checkpoint in wave]
-    _tell_locked_from_lost(wave, verdicts)
+    # comes wholly before (and is seen here) or wholly after. Parents come first, as everywhere.
+    parents = strands.lock_above([c.end for c in wave if c.end], wait=wait)
+    held = hot.lock_held([c.execution_id for c in wave], worker_id, wait=wait)
+    verdicts = [_verdict(held.get(c.execution_id), c, parents) for c in wave]
+    _tell_locked_from_lost(worker_id, wave, verdicts)
     if uncertain:
         _find_written(worker_id, wave, verdicts)
     mine = [c for c, verdict in zip(wave, verdicts, strict=True) if verdict == "held"]
-    _write(worker_id, mine if wait else _without_late_notes(mine))
+    _write(worker_id, mine if wait else _without_late_notes(mine), parents)
     return [WRITTEN if verdict == "held" else verdict for verdict in verdicts]
 
 
-def _verdict(row: tuple[int, str] | None, checkpoint: Checkpoint) -> str:
+def _verdict(row: tuple[int, bool] | None, checkpoint: Checkpoint, parents: Container[UUID]) -> str:
     if row is None:
         return LOCKED
-    lease, status = row
-    ours = lease == checkpoint.lease and status == ExecutionStatus.RUNNING
-    return "held" if ours else LOST
+    lease, mine = row
+    if lease != checkpoint.lease or not mine:
+        return LOST
+    end = checkpoint.end
+    return LOCKED if end is not None and end.parent_id not in parents else "held"
 
 
-def _tell_locked_from_lost(wave: Sequence[Checkpoint], verdicts: list[str]) -> None:
+def _tell_locked_from_lost(
+    worker_id: UUID, wave: Sequence[Checkpoint], verdicts: list[str]
+) -> None:
     """Rows that were skipped are read without a lock: gone or re-leased is lost, else locked."""
     skipped = [c.execution_id for c, v in zip(wave, verdicts, strict=True) if v == LOCKED]
     if not skipped:
         return
     rows = Execution.objects.using(settings.DATABASE).filter(id__any=skipped)
-    now = {pk: (lease, status) for pk, lease, status in rows.values_list("id", "lease", "status")}
+    found = rows.values_list("id", "lease", "worker_id")
+    now = {pk: (lease, holder == worker_id) for pk, lease, holder in found}
     for index, checkpoint in enumerate(wave):
         if verdicts[index] == LOCKED:
             row = now.get(checkpoint.execution_id)
             # On SQLite nothing is ever skipped: a missing row is a deleted one.
-            still = row is not None and has_row_locks() and _verdict(row, checkpoint) == "held"
+            still = row == (checkpoint.lease, True) and has_row_locks()
             verdicts[index] = LOCKED if still else LOST
 
 
@@ -100,7 +109,10 @@ def _without_late_notes(mine: list[Checkpoint]) -> list[Checkpoint]:
     return [c for c in mine if not (c.step and (c.execution_id, c.step.seq) in late)]
 
 
-def _write(worker_id: UUID, mine: Sequence[Checkpoint]) -> None:
+def _write(
+    worker_id: UUID, mine: Sequence[Checkpoint], parents: dict[UUID, strands.Parent]
+) -> None:
+    mine = [deciding.reopened(c) if c.reopens else c for c in mine]
     fresh = [(c.execution_id, c.step) for c in mine if c.step and not c.replaces]
     if fresh:
         hot.insert_step_runs(worker_id, fresh)
@@ -119,6 +131,15 @@ def _write(worker_id: UUID, mine: Sequence[Checkpoint]) -> None:
     cleared = [c.execution_id for c in mine if c.clears and not c.move]
     if cleared:
         rows.filter(id__any=cleared).update(suspect=False, recoveries=0)
+    forking = [c for c in mine if c.fork]
+    if forking:
+        strands.insert_strands(forking)
+    ended = [c for c in mine if c.end]
+    if ended:
+        if ended[0].is_alone:
+            deciding.decide(parents, ended[0])
+        else:
+            strands.count_ends(parents, ended)
 
 
 _KEY = ("execution", "seq")
@@ -168,7 +189,5 @@ def record_start(worker_id: UUID, checkpoint: Checkpoint, recoveries: int | None
 def fence(leases: dict[UUID, int]) -> set[UUID]:
     """Those of the runs whose lease is still the given one: one SELECT, no lock."""
     rows = Execution.objects.using(settings.DATABASE).filter(id__any=list(leases))
-    now = rows.values_list("id", "lease", "status")
-    return {
-        pk for pk, lease, status in now if status == ExecutionStatus.RUNNING and leases[pk] == lease
-    }
+    now = rows.filter(worker__isnull=False).values_list("id", "lease")
+    return {pk for pk, lease in now if leases[pk] == lease}

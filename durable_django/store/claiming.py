@@ -7,19 +7,25 @@ from datetime import timedelta
 from typing import NamedTuple
 from uuid import UUID
 
-from django.db.models import Case, F, Value, When
+from django.db.models import Case, F, Q, Value, When
 
 from ..conf import settings
 from ..engine.machine import Recorded
+from ..engine.paths import fork_of
 from ..models import Execution, ExecutionStatus
 from ..models.history import recorded_since
+from ..models.status import READY
 from . import clock, wakeup
 from .hot import claim_ready
+from .inheriting import Inherited, inherited_by
 from .transactions import has_row_locks, repeating, worker_transaction
+
+READY_NOW = Q(status__in=READY, worker__isnull=True, wake_at__isnull=True)
 
 
 class Claimed(NamedTuple):
-    """A run as its claim found it; ``recorded`` are the step runs after its snapshot."""
+    """A run or strand as its claim found it; ``recorded`` are the step runs after its snapshot,
+    ``inherited`` what a strand has from its parent."""
 
     id: UUID
     lease: int
@@ -32,7 +38,15 @@ class Claimed(NamedTuple):
     suspect: bool
     recoveries: int
     recovery_seq: int
+    status: str = ExecutionStatus.RUNNING
+    path: str = ""
+    parent_id: UUID | None = None
+    error_text: str = ""
     recorded: Sequence[Recorded] = ()
+    inherited: Inherited | None = None
+
+
+COLUMNS = Claimed._fields[:-2]
 
 
 def claim(
@@ -47,15 +61,14 @@ def claim(
         if len(found) < count:
             wanted = count - len(found)
             found += repeating(lambda q=queue, n=wanted: _claim(worker_id, q, n, suspects))  # type: ignore[misc]
-    return _with_history(found)
+    return _with_inheritance(_with_history(found))
 
 
 def _claim(worker_id: UUID, queue: str, count: int, suspects: bool) -> list[Claimed]:
     # On SQLite a plain read first: an idle worker does not take the write lock.
     if not has_row_locks() and not is_ready([queue]):
         return []
-    columns = Claimed._fields[:-1]
-    rows = claim_ready(worker_id, queue, count, columns, suspects=suspects)
+    rows = claim_ready(worker_id, queue, count, COLUMNS, suspects=suspects)
     return [Claimed(*row) for row in rows]
 
 
@@ -68,10 +81,23 @@ def _with_history(found: list[Claimed]) -> list[Claimed]:
     return [run._replace(recorded=recorded.get(run.id, ())) for run in found]
 
 
+def _with_inheritance(found: list[Claimed]) -> list[Claimed]:
+    strands = [(run.parent_id, run.path) for run in found if run.path and run.parent_id]
+    if not strands:
+        return found
+    inherited = inherited_by(strands)
+    return [
+        run._replace(inherited=inherited.get((run.parent_id, fork_of(run.path))))
+        if run.path and run.parent_id
+        else run
+        for run in found
+    ]
+
+
 def is_ready(queues: Sequence[str]) -> bool:
     """Whether any of the queues has a ready run: one cheap statement, for an idle worker."""
     rows = Execution.objects.using(settings.DATABASE)
-    return rows.filter(status=ExecutionStatus.PENDING, queue__in=queues).exists()
+    return rows.filter(READY_NOW, queue__in=queues).exists()
 
 
 def postpone(worker_id: UUID, pk: UUID, lease: int, seconds: float) -> None:
@@ -80,13 +106,17 @@ def postpone(worker_id: UUID, pk: UUID, lease: int, seconds: float) -> None:
     earlier = When(timeout_at__lt=wake_at, then=F("timeout_at"))
     with worker_transaction(worker_id):
         held = Execution.objects.using(settings.DATABASE).filter(
-            pk=pk, lease=lease, status=ExecutionStatus.RUNNING
+            pk=pk, lease=lease, worker_id=worker_id
         )
         held.update(
-            status=ExecutionStatus.SLEEPING,
+            status=let_go(ExecutionStatus.SLEEPING),
             worker_id=None,
             wake_at=wake_at,
-            due_at=Case(earlier, default=Value(wake_at)),
+            due_at=Case(
+                When(status=ExecutionStatus.COMPENSATING, then=Value(wake_at)),
+                earlier,
+                default=Value(wake_at),
+            ),
         )
 
 
@@ -101,9 +131,7 @@ def release(worker_id: UUID, leases: dict[UUID, int]) -> int:
 def _release(worker_id: UUID, leases: dict[UUID, int]) -> int:
     with worker_transaction(worker_id):
         rows = Execution.objects.using(settings.DATABASE)
-        held = rows.filter(
-            id__any=list(leases), status=ExecutionStatus.RUNNING, worker_id=worker_id
-        )
+        held = rows.filter(id__any=list(leases), worker_id=worker_id)
         if has_row_locks():
             held = held.select_for_update(no_key=True, skip_locked=True)
         found = held.values_list("id", "lease", "queue")
@@ -111,5 +139,14 @@ def _release(worker_id: UUID, leases: dict[UUID, int]) -> int:
         for queue in sorted(set(mine.values())):
             wakeup.notify(queue)
         return rows.filter(id__any=list(mine)).update(
-            status=ExecutionStatus.PENDING, worker_id=None, lease=F("lease") + 1
+            status=let_go(ExecutionStatus.PENDING), worker_id=None, lease=F("lease") + 1
         )
+
+
+def let_go(status: str) -> Case:
+    """What the status of a held execution becomes when its worker lets it go: ``status``, but a
+    rollback stays one."""
+    return Case(
+        When(status=ExecutionStatus.COMPENSATING, then=Value(ExecutionStatus.COMPENSATING)),
+        default=Value(status),
+    )

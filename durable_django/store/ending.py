@@ -6,6 +6,8 @@ whoever drives the run can write nothing more.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -14,12 +16,11 @@ from django.db import transaction
 from .. import signals
 from ..conf import settings
 from ..engine import values
-from ..engine.machine import replay, seq_of_outputs
-from ..engine.state import to_snapshot
 from ..exceptions import InvalidState
 from ..models import Execution, ExecutionStatus, StepRun, StepStatus
-from ..models.history import base_state, recorded_since
-from . import clock, wakeup
+from . import clock
+from .reopening import reopen
+from .strands import end_below
 from .transactions import lock_execution, lock_if_free, repeating, worker_transaction
 
 RETRYABLE = (ExecutionStatus.FAILED, ExecutionStatus.CANCELLED)
@@ -61,11 +62,8 @@ def fail_timed_out(worker_id: UUID | None, pk: UUID) -> bool:
 def end(run: Execution, status: str, error: dict[str, Any] | None = None) -> Execution:
     """The one way a locked run ends without the word of who drives it."""
     now = clock.now()
-    running = StepRun.objects.using(settings.DATABASE).filter(
-        execution_id=run.pk, status__in=(StepStatus.RUNNING, StepStatus.WAITING)
-    )
-    stopped = StepStatus.TIMED_OUT if error else StepStatus.CANCELLED
-    running.update(status=stopped, finished_at=now)
+    stop_step_runs([run.pk], StepStatus.TIMED_OUT if error else StepStatus.CANCELLED, now)
+    end_below([run.pk])
     run.status = str(status)
     run.error_text = values.encode(error, "error") if error else ""
     run.finished_at = now
@@ -93,6 +91,14 @@ def end(run: Execution, status: str, error: dict[str, Any] | None = None) -> Exe
     return run
 
 
+def stop_step_runs(ids: Sequence[UUID], status: str, now: datetime) -> None:
+    """Attempts of these executions that were running end with ``status``."""
+    running = StepRun.objects.using(settings.DATABASE).filter(
+        execution__id__any=list(ids), status__in=(StepStatus.RUNNING, StepStatus.WAITING)
+    )
+    running.update(status=status, finished_at=now)
+
+
 def _tell(run: Execution) -> None:
     signals.execution_finished.send_robust(
         sender=run.workflow_name, execution_id=run.pk, status=str(run.status)
@@ -117,39 +123,3 @@ def _retry(pk: UUID, timeout: float | None) -> Execution:
                 status=run.status,
             )
         return reopen(run, timeout)
-
-
-def reopen(run: Execution, timeout: float | None) -> Execution:
-    """A locked, ended run becomes ready again."""
-    now = clock.now()
-    recorded = recorded_since({run.pk: run.snapshot_seq}, settings.DATABASE).get(run.pk, [])
-    state, _ = replay(base_state(run.snapshot), recorded, True)
-    state = state._replace(attempt=0, retries=0)
-    run.snapshot = to_snapshot(state, seq_of_outputs(recorded))
-    run.snapshot_seq = state.seq
-    run.status = ExecutionStatus.PENDING.value
-    run.error_text, run.result_text, run.reason = "", "null", ""
-    run.finished_at = None
-    run.ready_at = now
-    run.lease += 1
-    if run.timeout_at is not None and run.timeout_at <= now:
-        run.timeout_at = None if timeout is None else clock.after(now, timeout)
-    run.due_at = run.timeout_at
-    run.save(
-        using=settings.DATABASE,
-        update_fields=[
-            "snapshot",
-            "snapshot_seq",
-            "status",
-            "error_text",
-            "result_text",
-            "reason",
-            "finished_at",
-            "ready_at",
-            "lease",
-            "timeout_at",
-            "due_at",
-        ],
-    )
-    wakeup.notify(run.queue)
-    return run

@@ -15,6 +15,7 @@ from django.db.models import F
 from ..conf import settings
 from ..models import Execution, ExecutionStatus, Worker, WorkerStatus
 from . import clock, wakeup
+from .claiming import let_go
 from .transactions import has_row_locks, repeating, worker_transaction
 
 TAKE_BACK_BATCH = 500
@@ -113,7 +114,7 @@ def take_back(worker_id: UUID) -> int:
 def _take_back_batch(worker_id: UUID) -> int:
     gone = Worker.objects.using(settings.DATABASE).exclude(status=WorkerStatus.ALIVE)
     rows = Execution.objects.using(settings.DATABASE)
-    held = rows.filter(status=ExecutionStatus.RUNNING, worker_id__in=gone.values("id"))
+    held = rows.filter(worker_id__in=gone.values("id"))
     if not held.exists():
         return 0
     with worker_transaction(worker_id):
@@ -122,7 +123,10 @@ def _take_back_batch(worker_id: UUID) -> int:
         held = held.order_by("root_id", "depth", "id")
         found = list(held.values_list("id", "queue")[:TAKE_BACK_BATCH])
         rows.filter(id__any=[pk for pk, _ in found]).update(
-            status=ExecutionStatus.PENDING, worker_id=None, lease=F("lease") + 1, suspect=True
+            status=let_go(ExecutionStatus.PENDING),
+            worker_id=None,
+            lease=F("lease") + 1,
+            suspect=True,
         )
         for queue in sorted({queue for _, queue in found}):
             wakeup.notify(queue)
@@ -132,5 +136,5 @@ def _take_back_batch(worker_id: UUID) -> int:
 def held_by(worker_id: UUID) -> dict[UUID, int]:
     """The runs the database says this worker holds, with their leases."""
     rows = Execution.objects.using(settings.DATABASE)
-    mine = rows.filter(status=ExecutionStatus.RUNNING, worker_id=worker_id)
+    mine = rows.filter(worker_id=worker_id)
     return dict(mine.values_list("id", "lease"))

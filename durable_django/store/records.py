@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -37,6 +38,9 @@ class Move(NamedTuple):
 
     ``status``   the new status; a final one ends the run
     ``wake_at``  when it shall be ready again (``sleeping``)
+    ``changes``  of an ended strand: what it did to the context
+    ``remaining``, ``released_id``  of a fork: its members, and the last that may begin where the
+                 others are held back
     """
 
     status: str
@@ -45,6 +49,44 @@ class Move(NamedTuple):
     result: str = "null"
     error: str = ""
     wake_at: datetime | None = None
+    changes: str = "[]"
+    remaining: int = 0
+    released_id: UUID | None = None
+
+
+class Fork(NamedTuple):
+    """The strands of a fork, written together with the parking of their parent.
+
+    ``first_id``   id of the first; the others follow it one by one
+    ``members``    (path, encoded item) of each
+    ``beginning``  how many may begin at once
+    """
+
+    first_id: UUID
+    members: Sequence[tuple[str, str]]
+    beginning: int
+
+
+class StrandEnd(NamedTuple):
+    """A strand ends with this checkpoint.
+
+    ``above``      its parent, last; for one that finishes the whole run, all from that run down
+    ``failed``     it did not complete
+    ``decides``    its end may end the whole block, so that it is written alone
+    ``tolerated``  how many failures the block bears before that
+    ``finishes``   encoded result: the strand called ``self.finish(value)``
+    """
+
+    above: tuple[UUID, ...]
+    failed: bool = False
+    decides: bool = False
+    tolerated: int = 0
+    finishes: str | None = None
+
+    @property
+    def parent_id(self) -> UUID:
+        """The execution whose member the strand is."""
+        return self.above[-1]
 
 
 class Checkpoint(NamedTuple):
@@ -55,6 +97,9 @@ class Checkpoint(NamedTuple):
     ``clears``    the run was suspect and no longer is
     ``bumps``     the lease number rises with this write: an attempt was given up without its own
                   word, and must not write any more
+    ``fork``      the run forks: its strands are written, too
+    ``end``       the execution is a strand and ends
+    ``reopens``   the members of the fork at which the run failed run again
     """
 
     execution_id: UUID
@@ -65,3 +110,12 @@ class Checkpoint(NamedTuple):
     snapshot: str = ""
     clears: bool = False
     bumps: bool = False
+    fork: Fork | None = None
+    end: StrandEnd | None = None
+    reopens: bool = False
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether it needs a transaction of its own: it touches rows of others."""
+        ends_others = self.end is not None and (self.end.decides or self.end.finishes is not None)
+        return ends_others or self.reopens

@@ -70,7 +70,7 @@ def _row(options: StartOptions, input_text: str, now: datetime) -> dict[str, Any
     if options.timeout is not None:
         timeout_at = clock.after(begins, options.timeout)
     due = [moment for moment in (begins if later else None, timeout_at) if moment is not None]
-    row = dict(_defaults())
+    row = dict(defaults())
     row["id"] = row["root_id"] = uuid7()
     row["workflow_name"] = options.workflow_name
     row["version"] = options.version
@@ -89,7 +89,8 @@ def _row(options: StartOptions, input_text: str, now: datetime) -> dict[str, Any
 
 
 @cache
-def _defaults() -> dict[str, Any]:
+def defaults() -> dict[str, Any]:
+    """Column -> value of an execution of which nothing is known yet."""
     fields = Execution._meta.concrete_fields
     return {field.attname: field.get_default() for field in fields} | {"id": None, "tags": "[]"}
 

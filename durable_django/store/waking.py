@@ -13,11 +13,13 @@ from django.db.models import Case, F, Q, When
 from ..conf import settings
 from ..models import Execution, ExecutionStatus
 from . import clock, wakeup
+from .claiming import let_go
 from .ending import fail_timed_out
 from .transactions import has_row_locks, repeating, worker_transaction
 
 BATCH = 500
 PARKED = (ExecutionStatus.SCHEDULED, ExecutionStatus.SLEEPING)
+ROLLING_BACK = ExecutionStatus.COMPENSATING
 
 
 def wake_due(worker_id: UUID) -> int:
@@ -42,9 +44,12 @@ def next_due() -> datetime | None:
 def _wake_batch(worker_id: UUID) -> int:
     now = clock.now()
     rows = Execution.objects.using(settings.DATABASE)
-    due = rows.filter(due_at__lte=now, status__in=PARKED)
-    # A run whose time is up is ended, not woken.
-    due = due.filter(Q(timeout_at__isnull=True) | Q(timeout_at__gt=now))
+    # A run whose time is up is ended, not woken; a rollback has no timeout.
+    in_time = Q(timeout_at__isnull=True) | Q(timeout_at__gt=now)
+    due = rows.filter(
+        Q(status__in=PARKED) & in_time | Q(status=ROLLING_BACK, wake_at__isnull=False),
+        due_at__lte=now,
+    )
     if not due.exists():
         return 0
     with worker_transaction(worker_id):
@@ -52,10 +57,10 @@ def _wake_batch(worker_id: UUID) -> int:
             due = due.select_for_update(no_key=True, skip_locked=True)
         found = list(due.order_by("due_at").values_list("id", "queue")[:BATCH])
         rows.filter(id__any=[pk for pk, _ in found]).update(
-            status=ExecutionStatus.PENDING,
+            status=let_go(ExecutionStatus.PENDING),
             ready_at=Case(When(wake_at__isnull=False, then=F("wake_at")), default=F("ready_at")),
             wake_at=None,
-            due_at=F("timeout_at"),
+            due_at=Case(When(status=ROLLING_BACK, then=None), default=F("timeout_at")),
         )
         for queue in sorted({queue for _, queue in found}):
             wakeup.notify(queue)
@@ -65,4 +70,5 @@ def _wake_batch(worker_id: UUID) -> int:
 def _timed_out() -> list[UUID]:
     rows = Execution.objects.using(settings.DATABASE)
     late = rows.filter(due_at__lte=clock.now(), timeout_at__lte=clock.now())
+    late = late.exclude(status=ROLLING_BACK)
     return list(late.order_by("due_at").values_list("id", flat=True)[:BATCH])

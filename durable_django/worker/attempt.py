@@ -22,10 +22,13 @@ from ..conf import settings
 from ..engine import machine, values
 from ..engine.context import Context
 from ..engine.current import current_attempt
+from ..engine.joining import members_of
 from ..engine.logs import LogBuffer
 from ..engine.machine import Outcome, Transition, Visit
 from ..engine.outputs import Outputs, read_only
-from ..engine.paths import iteration_of
+from ..engine.paths import number_in
+from ..engine.results import results_text
+from ..engine.state import FORKS
 from ..exceptions import (
     AttemptAbandoned,
     DurableError,
@@ -35,9 +38,11 @@ from ..exceptions import (
     NotSerializable,
     StepTimeout,
 )
+from ..models.ids import uuid7
+from ..models.reading import output_text
 from ..store import clock
-from ..store.loading import output_text
 from .capture import STEP_LOGGER
+from .joining import join_members
 from .run import Run
 
 
@@ -71,7 +76,7 @@ class Attempt:
 
     @cached_property
     def outputs(self) -> Outputs:
-        return Outputs(self.run.state, lambda seq: output_text(self.run.id, seq))
+        return Outputs(self.run.state, lambda reference: output_text(self.run.id, reference))
 
     @cached_property
     def input(self) -> Any:
@@ -81,9 +86,23 @@ class Attempt:
     def logger(self) -> logging.Logger:
         return logging.getLogger(f"{STEP_LOGGER}.{self.run.definition.name}")
 
+    @cached_property
+    def item(self) -> Any:
+        """What the innermost foreach runs for."""
+        if self.run.item_text is None:
+            raise DurableError(f"{self.step_name} is not inside a foreach, so it has no item")
+        return values.decode(self.run.item_text)
+
+    @property
+    def index(self) -> int:
+        """Which item that is: 0, 1, …"""
+        if self.run.index is None:
+            raise DurableError(f"{self.step_name} is not inside a foreach, so it has no index")
+        return self.run.index
+
     @property
     def execution_id(self) -> UUID:
-        return self.run.id
+        return self.run.run_id
 
     @property
     def step_name(self) -> str:
@@ -92,12 +111,14 @@ class Attempt:
     @property
     def idempotency_key(self) -> str:
         """The same for every attempt of this visit, so that an outside service can tell repeats."""
-        return f"{self.run.id}:{self.path}"
+        return f"{self.run.run_id}:{self.path}"
 
     @property
     def iteration(self) -> int:
         """1 in the first iteration of the innermost loop."""
-        found = iteration_of(self.path)
+        nodes = self.run.definition.nodes
+        loops = {name for name, node in nodes.items() if node.kind == "loop"}
+        found = number_in(self.path, loops)
         if found is None:
             raise DurableError(f"{self.step_name} is not inside a loop, so it has no iteration")
         return found
@@ -129,10 +150,15 @@ class Attempt:
 
 def run_body(attempt: Attempt, lets_out: Callable[[BaseException], bool] | None = None) -> Outcome:
     """Runs the body of a plain step in this thread. Errors that ``lets_out`` picks are raised."""
+    if attempt.visit.joins:
+        return join_members(attempt)
     token = current_attempt.set(attempt)
     try:
         workflow = attempt.run.definition.workflow._for_attempt(attempt)
-        return concluded(attempt, attempt.node.body(workflow))
+        value = attempt.node.body(workflow)
+        if attempt.node.kind in FORKS:
+            return forked(attempt, list(value or ()))
+        return concluded(attempt, value)
     except BaseException as error:
         if lets_out is not None and lets_out(error):
             raise
@@ -164,6 +190,24 @@ def concluded(attempt: Attempt, value: Any, finish: bool = False) -> Outcome:
         return outcome
     except (NotSerializable, TypeError, LoopLimitExceeded) as error:
         # The body has done its work: running it again would do it twice for the same result.
+        return Outcome("failed", error=error_of(attempt, error), fatal=True)
+
+
+def forked(attempt: Attempt, items: list[Any]) -> Outcome:
+    """The outcome of a visit that forks: its members, each with its item, judged."""
+    limit = settings.MAX_PAYLOAD_BYTES
+    try:
+        texts = [
+            values.encode(item, f"item {index} of {attempt.step_name}", limit=limit)
+            for index, item in enumerate(items)
+        ]
+        members = members_of(attempt.node, attempt.path, texts)
+        changes = attempt.context.changes() if "context" in attempt.__dict__ else ()
+        output = results_text(uuid7(), len(members)) if members else "[]"
+        outcome = Outcome("completed", output, changes, members=members)
+        attempt.transition(outcome)
+        return outcome
+    except (NotSerializable, TypeError) as error:
         return Outcome("failed", error=error_of(attempt, error), fatal=True)
 
 

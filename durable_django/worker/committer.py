@@ -36,6 +36,14 @@ class Committer:
     def commit(self, worker_id: UUID, wave: Sequence[Conclusion]) -> list[tuple[Conclusion, str]]:
         """Writes the conclusions; each with its verdict. A conclusion that the database refuses
         comes back replaced by the failed attempt that was written in its stead."""
+        alone = [conclusion for conclusion in wave if conclusion.checkpoint.is_alone]
+        together = [conclusion for conclusion in wave if not conclusion.checkpoint.is_alone]
+        found = self._commit_together(worker_id, together) if together else []
+        return found + [self._commit_alone(worker_id, conclusion) for conclusion in alone]
+
+    def _commit_together(
+        self, worker_id: UUID, wave: Sequence[Conclusion]
+    ) -> list[tuple[Conclusion, str]]:
         try:
             verdicts = self._write(worker_id, wave)
             return list(zip(wave, verdicts, strict=True))

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import time
 from datetime import timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from ..engine import machine, values
+from ..engine import joining, machine, values
 from ..engine.context import encode_changes
 from ..engine.machine import Outcome, Transition, Visit
+from ..engine.paths import node_name
+from ..engine.results import Results
 from ..engine.state import RunState, given_by, to_snapshot
 from ..models import ExecutionStatus
+from ..models.ids import following
 from ..store import clock
-from ..store.records import Checkpoint, Move, StepRecord
+from ..store.records import Checkpoint, Fork, Move, StepRecord, StrandEnd
 from .attempt import Attempt
 from .run import SNAPSHOT_EVERY, Run
 
@@ -56,7 +59,8 @@ def conclude(attempt: Attempt, outcome: Outcome, *, given_up: bool = False) -> C
     )
     move, snapshot = None, ""
     if transition.verdict == machine.CONTINUE:
-        if state.seq - run.snapshot_seq >= SNAPSHOT_EVERY:
+        # What members gave stands nowhere in the run's own rows.
+        if visit.joins or state.seq - run.snapshot_seq >= SNAPSHOT_EVERY:
             snapshot = to_snapshot(state, _seq_of(run, attempt.visit, transition))
     else:
         move = _move(run, attempt, transition, error, step)
@@ -70,27 +74,72 @@ def conclude(attempt: Attempt, outcome: Outcome, *, given_up: bool = False) -> C
         run.suspect,
         given_up,
     )
+    if transition.verdict == machine.FORK:
+        checkpoint = _forking(checkpoint, visit, outcome)
+    elif transition.verdict == machine.REOPEN:
+        checkpoint = checkpoint._replace(reopens=True)
+    elif run.is_strand and transition.verdict in (machine.COMPLETE, machine.FAIL):
+        finishes = transition.result if outcome.finish else None
+        completes = transition.verdict == machine.COMPLETE
+        checkpoint = checkpoint._replace(end=strand_end(run, completes, finishes))
     return Conclusion(run, checkpoint, attempt, transition)
+
+
+def _forking(checkpoint: Checkpoint, visit: Visit, outcome: Outcome) -> Checkpoint:
+    """The members are written together with the parking of their parent."""
+    assert checkpoint.move is not None
+    results: Results = values.decode(outcome.output)
+    count = len(results)
+    block: Any = visit.node
+    beginning = min(block.concurrency or count, count)
+    last = following(results.first_id, beginning)[-1]
+    move = checkpoint.move._replace(
+        remaining=count, released_id=last if beginning < count else None
+    )
+    fork = Fork(results.first_id, outcome.members, beginning)
+    return checkpoint._replace(move=move, fork=fork)
+
+
+def strand_end(run: Run, completes: bool, finishes: str | None = None) -> StrandEnd:
+    """What the end of a strand means for those beside it; ``finishes``: the run's result, where it
+    called ``self.finish``."""
+    assert run.inherited is not None
+    block: Any = run.definition.nodes.get(node_name(run.state.base))
+    decides = joining.decides(block, completes)
+    tolerated = 0
+    if decides and not completes and block is not None:
+        tolerated = block.tolerated(len(values.decode(run.inherited.state.fork))) or 0
+    return StrandEnd(run.inherited.above, not completes, decides, tolerated, finishes)
 
 
 def _move(run: Run, attempt: Attempt, transition: Transition, error: str, step: StepRecord) -> Move:
     state = transition.state
     snapshot = to_snapshot(state, _seq_of(run, attempt.visit, transition))
     if transition.verdict == machine.COMPLETE:
-        return Move(ExecutionStatus.COMPLETED, snapshot, state.seq, result=transition.result)
+        changes = encode_changes(state.changes)
+        return Move(
+            ExecutionStatus.COMPLETED,
+            snapshot,
+            state.seq,
+            result=transition.result,
+            changes=changes,
+        )
     if transition.verdict == machine.FAIL:
         return Move(ExecutionStatus.FAILED, snapshot, state.seq, error=error)
+    if transition.verdict in (machine.FORK, machine.REOPEN):
+        return Move(ExecutionStatus.WAITING, snapshot, state.seq)
     assert step.finished_at is not None
     wake_at = step.finished_at + timedelta(seconds=transition.delay)
     return Move(ExecutionStatus.SLEEPING, snapshot, state.seq, wake_at=wake_at)
 
 
-def _seq_of(run: Run, visit: Visit, transition: Transition) -> dict[str, int]:
+def _seq_of(run: Run, visit: Visit, transition: Transition) -> dict[str, str]:
     """Where each output stands, this attempt's included."""
-    if transition.verdict in (machine.FAIL, machine.RETRY):
+    if transition.verdict in (machine.FAIL, machine.RETRY, machine.REOPEN):
         return run.seq_of
-    names = given_by(visit.path, visit.node.kind, transition.state.next_path)
-    return {**run.seq_of, **dict.fromkeys(names, visit.seq)}
+    state = transition.state
+    names = given_by(visit.path, visit.node.kind, state.next_path, state.base)
+    return {**run.seq_of, **dict.fromkeys(names, str(visit.seq))}
 
 
 def note_running(attempt: Attempt) -> Conclusion:
@@ -119,4 +168,5 @@ def stop_before_attempt(run: Run, error: BaseException) -> Conclusion:
     state: RunState = run.state
     text = values.encode(machine.error_of(error, state.next_path or None, ""), "error")
     move = Move(ExecutionStatus.FAILED, to_snapshot(state, run.seq_of), state.seq, error=text)
-    return Conclusion(run, Checkpoint(run.id, run.lease, None, move))
+    end = strand_end(run, False) if run.is_strand else None
+    return Conclusion(run, Checkpoint(run.id, run.lease, None, move, end=end))

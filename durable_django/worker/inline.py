@@ -94,7 +94,9 @@ class InlineDriver:
         except WorkflowNotFound:
             postpone(self.worker_id, claimed.id, claimed.lease, UNKNOWN_WORKFLOW_SECONDS)
             return 0
-        return self._drive(Run(claimed, definition))
+        run = Run(claimed, definition)
+        run.is_strict = True
+        return self._drive(run)
 
     def stop(self) -> None:
         """Ends the worker row; the next drain makes another."""

@@ -22,7 +22,7 @@ from ..models import FINAL, ExecutionStatus
 from ..store.checkpoint import fence
 from ..store.claiming import Claimed, claim, is_ready, postpone, release
 from ..store.leases import held_by
-from ..store.records import LOCKED, LOST, WRITTEN, Checkpoint, Move
+from ..store.records import LOCKED, LOST, WRITTEN, Checkpoint, Move, StrandEnd
 from . import notices
 from .attempt import Attempt
 from .committer import Committer
@@ -190,12 +190,12 @@ class Leader:
     def _end_unreadable(self, claimed: Claimed, error: Exception) -> None:
         text = values.encode(error_of(error, None, ""), "error")
         failed = ExecutionStatus.FAILED
-        self._end_claimed(claimed, Move(failed, claimed.snapshot, claimed.snapshot_seq, error=text))
-
-    def _end_claimed(self, claimed: Claimed, move: Move) -> None:
-        self.committer.write(
-            self.pool.worker_id, [Checkpoint(claimed.id, claimed.lease, None, move)]
-        )
+        move = Move(failed, claimed.snapshot, claimed.snapshot_seq, error=text)
+        end = None
+        if claimed.parent_id is not None and claimed.path:
+            end = StrandEnd((claimed.parent_id,), failed=True, decides=True)
+        checkpoint = Checkpoint(claimed.id, claimed.lease, None, move, end=end)
+        self.committer.write(self.pool.worker_id, [checkpoint])
 
     # -- run ---------------------------------------------------------------------------------
 
@@ -297,6 +297,8 @@ class Leader:
         move = conclusion.checkpoint.move
         if move is not None:
             pool.drop(run)
+            if conclusion.checkpoint.fork or conclusion.checkpoint.end:
+                self.woken = True  # its strands, those held back, or its parent
             if move.status in FINAL:
                 notices.execution_finished(run, move.status)
             elif move.wake_at is not None:

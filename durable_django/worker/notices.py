@@ -9,8 +9,8 @@ from .run import Run
 
 
 def execution_finished(run: Run, status: str) -> None:
-    """Tells that a run has reached a final status."""
-    if execution_finished_signal.receivers:
+    """Tells that a run has reached a final status; of its strands nobody is told."""
+    if execution_finished_signal.receivers and not run.is_strand:
         execution_finished_signal.send_robust(
             sender=run.definition.name, execution_id=run.id, status=str(status)
         )
@@ -22,7 +22,7 @@ def step_finished(conclusion: Conclusion) -> None:
     if step is not None and step_finished_signal.receivers:
         step_finished_signal.send_robust(
             sender=conclusion.run.definition.name,
-            execution_id=conclusion.run.id,
+            execution_id=conclusion.run.run_id,
             node=step.name,
             status=step.status,
             attempt=step.attempt,

@@ -1,4 +1,6 @@
-"""A claimed run in memory: what the worker needs to serve it without reading the database."""
+"""A claimed run or strand in memory: what the worker needs to serve it without reading the
+database.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +14,7 @@ from ..engine.machine import Recorded, Visit
 from ..engine.state import RunState, given_by
 from ..models.history import base_state
 from ..store.claiming import Claimed
+from ..store.inheriting import item_of
 from ..store.records import Checkpoint
 
 SNAPSHOT_EVERY = 100
@@ -27,9 +30,14 @@ class Run:
         "definition",
         "fenced_at",
         "id",
+        "index",
+        "inherited",
         "input_text",
+        "is_strict",
+        "item_text",
         "lease",
         "queued_at",
+        "run_id",
         "seq_of",
         "snapshot_seq",
         "started_row",
@@ -43,30 +51,60 @@ class Run:
         self.id: UUID = claimed.id
         self.lease = claimed.lease
         self.definition = definition
-        self.input_text = claimed.input_text
         self.snapshot_seq = claimed.snapshot_seq
         self.suspect = claimed.suspect
         self.visit: Visit
         self.fenced_at = self.queued_at = time.monotonic()
-        # node name -> seq of the step run that holds its output, for references in snapshots
-        self.seq_of: dict[str, int] = {}
+        # node name -> which step run holds its output, for references in snapshots
+        self.seq_of: dict[str, str] = {}
         # The step run whose start is committed without an end, if any.
         self.started_row: Recorded | None = None
+        # A ContextConflict fails the join instead of being logged.
+        self.is_strict = False
+        self.inherited = claimed.inherited
+        # The run people know: of a strand the one it belongs to, whose input it sees.
+        self.run_id: UUID = claimed.id
+        self.input_text = claimed.input_text
+        self.item_text: str | None = None
+        self.index: int | None = None
+        if claimed.path:
+            self._inherit(claimed)
+        self.state = self._first_state()
         if claimed.snapshot or claimed.recorded:
-            state = base_state(claimed.snapshot)
-            if not state.next_path and not state.last:  # it has not parked yet
-                state = machine.initial_state(definition)
-            jumps = definition.has_jumps
-            self.state, self.started_row = machine.replay(state, claimed.recorded, jumps)
-            self.seq_of = machine.seq_of_outputs(claimed.recorded)
-        else:
-            self.state = machine.initial_state(definition)
+            self._go_back_to_checkpoint(claimed)
+
+    def _inherit(self, claimed: Claimed) -> None:
+        inherited = claimed.inherited
+        if inherited is None:
+            raise LookupError(f"the parent of the strand {claimed.path} has no state to go on from")
+        self.run_id = inherited.run_id
+        self.input_text = inherited.input_text
+        self.item_text, self.index = item_of(claimed.path, claimed.input_text, inherited)
+
+    def _first_state(self) -> RunState:
+        if self.inherited is None:
+            return machine.initial_state(self.definition)
+        return machine.initial_strand(self.definition, self.claimed.path, self.inherited.state)
+
+    def _go_back_to_checkpoint(self, claimed: Claimed) -> None:
+        inherited = self.inherited.state if self.inherited else None
+        state = base_state(claimed.snapshot, claimed.path, inherited)
+        if not state.next_path and not state.last:  # it has not parked yet
+            state = self.state
+        jumps = self.definition.has_jumps
+        self.state, self.started_row = machine.replay(state, claimed.recorded, jumps)
+        self.seq_of = machine.seq_of_outputs(claimed.recorded, state.base)
+
+    @property
+    def is_strand(self) -> bool:
+        """Whether it is a member of a fork, not a run of its own."""
+        return self.inherited is not None
 
     def go_on(self, visit: Visit, state: RunState, checkpoint: Checkpoint) -> None:
         """``visit`` has completed and ``checkpoint`` is written: the run stands at ``state``."""
         self.state = state
-        names = given_by(visit.path, visit.node.kind, state.next_path)
-        self.seq_of.update(dict.fromkeys(names, visit.seq))
+        names = given_by(visit.path, visit.node.kind, state.next_path, state.base)
+        self.seq_of.update(dict.fromkeys(names, str(visit.seq)))
         self.fenced_at = time.monotonic()
         self.suspect, self.started_row = False, None
         if checkpoint.snapshot:

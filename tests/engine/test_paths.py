@@ -50,9 +50,9 @@ def test_the_blocks_that_end_are_those_that_the_next_path_is_not_in(
 
 
 def test_the_iteration_is_that_of_the_innermost_loop():
-    assert paths.iteration_of("months[2]/days[30]/send") == 30
-    assert paths.iteration_of("months[2]/decide/send#3") == 2
-    assert paths.iteration_of("send") is None
+    assert paths.number_in("months[2]/days[30]/send") == 30
+    assert paths.number_in("months[2]/decide/send#3") == 2
+    assert paths.number_in("send") is None
     assert paths.in_iteration("months[2]/days#2[30]", 31) == "months[2]/days#2[31]"
 
 

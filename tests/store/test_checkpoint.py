@@ -70,7 +70,8 @@ def test_a_wave_writes_what_it_holds_and_tells_what_it_lost(worker):
 def test_who_lost_its_lease_writes_nothing_at_all(worker, move):
     run = held(worker)
     release(worker, {run.id: run.lease})
-    again = claim_one(make_worker(), run.id)
+    other = make_worker()
+    again = claim_one(other, run.id)
     before = Execution.objects.values().get(pk=run.id)
     moved = move(5) if callable(move) else move
     late = checkpoint_of(run, move=moved, snapshot=SNAPSHOT, clears=True, bumps=True)
@@ -78,7 +79,7 @@ def test_who_lost_its_lease_writes_nothing_at_all(worker, move):
     assert record_start(worker, late, 3) == "lost"
     assert Execution.objects.values().get(pk=run.id) == before
     assert seqs_of(run.id) == []
-    assert write_wave(worker, [checkpoint_of(again)]) == ["written"]
+    assert write_wave(other, [checkpoint_of(again)]) == ["written"]
 
 
 def test_a_run_that_was_deleted_is_lost(worker):

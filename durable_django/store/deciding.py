@@ -1,0 +1,110 @@
+"""What the end of one strand does to others: it ends its block, or the whole run.
+
+Each runs alone, in its own transaction, under the locks of all that stands above.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import F
+
+from .. import signals
+from ..conf import settings
+from ..engine import values
+from ..engine.context import Change, apply_changes, decode_changes, fold
+from ..engine.machine import error_of
+from ..engine.state import RunState, to_snapshot
+from ..models import Execution, ExecutionStatus
+from ..models.history import base_state
+from . import clock, wakeup
+from .hot import write_counts
+from .records import Checkpoint, StrandEnd
+from .reopening import members_of, reopen_members
+from .strands import Parent, count_ends, end_below
+
+
+def decide(parents: dict[UUID, Parent], checkpoint: Checkpoint) -> None:
+    """The strand of ``checkpoint`` has been written as ended; what that means for those beside it:
+    a fail-fast or a race's winner ends them, ``finish`` ends the run."""
+    end = checkpoint.end
+    assert end is not None
+    if end.finishes is not None:
+        _finish(checkpoint, end, end.finishes)
+        return
+    parent = parents[end.parent_id]
+    failures = parent.failures + end.failed
+    if end.failed and failures <= end.tolerated:
+        count_ends(parents, [checkpoint])
+        return
+    end_below([parent.id], but=checkpoint.execution_id)
+    write_counts([(0, failures, None, parent.id)], clock.now())
+    wakeup.notify(parent.queue)
+
+
+def reopened(checkpoint: Checkpoint) -> Checkpoint:
+    """The parent of ``checkpoint`` is retried: its members that failed, or were cancelled by that,
+    run again."""
+    assert checkpoint.move is not None
+    run = Execution.objects.using(settings.DATABASE).get(pk=checkpoint.execution_id)
+    remaining, released_id = reopen_members(run, base_state(checkpoint.move.snapshot, run.path))
+    status = ExecutionStatus.WAITING if remaining else ExecutionStatus.PENDING
+    move = checkpoint.move._replace(status=status, remaining=remaining, released_id=released_id)
+    return checkpoint._replace(move=move)
+
+
+def _finish(checkpoint: Checkpoint, end: StrandEnd, result: str) -> None:
+    """``self.finish(value)`` in a strand: the run above it completes. What the strand and those
+    members that had completed did to the context is merged up the chain."""
+    rows = Execution.objects.using(settings.DATABASE)
+    assert checkpoint.move is not None
+    carried = {checkpoint.execution_id: decode_changes(checkpoint.move.changes)}
+    above = {row.pk: row for row in rows.filter(id__any=list(end.above))}
+    run, state = above[end.above[0]], RunState("")
+    error = ""
+    for pk in reversed(end.above):
+        row = above[pk]
+        state = base_state(row.snapshot, row.path)
+        merged = _merged(row, state, carried)
+        carried = {pk: fold((*state.changes, *merged))}
+    try:
+        state = state._replace(context=apply_changes(state.context, merged), next_path="", fork="")
+    except TypeError as fault:  # what members did to one key does not go together
+        error = values.encode(error_of(fault, None, ""), "error")
+    end_below([run.pk], but=checkpoint.execution_id)
+    rows.filter(pk=run.pk).update(
+        status=ExecutionStatus.FAILED if error else ExecutionStatus.COMPLETED,
+        snapshot=to_snapshot(state),
+        result_text="null" if error else result,
+        error_text=error,
+        finished_at=clock.now(),
+        lease=F("lease") + 1,
+        remaining=0,
+        released_id=None,
+        due_at=None,
+        wake_at=None,
+    )
+    if signals.execution_finished.receivers:
+        transaction.on_commit(lambda: _tell(run.pk), using=settings.DATABASE)
+
+
+def _merged(
+    row: Execution, state: RunState, carried: dict[UUID, tuple[Change, ...]]
+) -> tuple[Change, ...]:
+    """The changes of the completed members of ``row``, and of the one that finishes, in order."""
+    found = (
+        members_of(row, state)
+        .filter(status=ExecutionStatus.COMPLETED)
+        .exclude(changes_text="[]")
+        .values_list("id", "changes_text")
+    )
+    changes = {pk: decode_changes(text) for pk, text in found} | carried
+    return tuple(change for pk in sorted(changes) for change in changes[pk])
+
+
+def _tell(pk: UUID) -> None:
+    row = Execution.objects.using(settings.DATABASE).filter(pk=pk)
+    for name, status in row.values_list("workflow_name", "status"):
+        signals.execution_finished.send_robust(sender=name, execution_id=pk, status=status)

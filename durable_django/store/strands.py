@@ -1,0 +1,184 @@
+"""Strands: written with the parking of their parent, counted as they end.
+
+A wave counts the ends of many strands in one statement per parent's lock; the last end makes the
+parent ready for its join, in the same transaction, so that no join is ever lost or opened twice.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from django.db.models import Case, F, When
+
+from ..conf import settings
+from ..models import Execution, ExecutionStatus
+from ..models.execution import ExecutionKind
+from ..models.ids import following
+from . import clock, wakeup
+from .hot import insert_rows, write_counts
+from .records import Checkpoint, StrandEnd
+from .starting import defaults
+from .transactions import has_row_locks
+
+
+class Parent(NamedTuple):
+    """The locked row of an execution whose strands end."""
+
+    id: UUID
+    status: str
+    queue: str
+    depth: int
+    remaining: int
+    failures: int
+    released_id: UUID | None
+
+
+def lock_above(ends: Iterable[StrandEnd], *, wait: bool = False) -> dict[UUID, Parent]:
+    """Locks what stands above ending strands and that nobody else has locked (``wait``: all), from
+    the top down."""
+    ids = {pk for end in ends for pk in (end.above if end.finishes is not None else end.above[-1:])}
+    if not ids:
+        return {}
+    rows = Execution.objects.using(settings.DATABASE).filter(id__any=list(ids))
+    rows = rows.order_by("root_id", "depth", "id")
+    if has_row_locks():
+        rows = rows.select_for_update(no_key=True, skip_locked=not wait)
+    return {row[0]: Parent(*row) for row in rows.values_list(*Parent._fields)}
+
+
+# -- fork ------------------------------------------------------------------------------------
+
+_FROM_PARENT = ("root_id", "depth", "workflow_name", "version", "queue", "priority")
+
+
+def insert_strands(forking: Sequence[Checkpoint]) -> None:
+    """Writes the strands of all forks of a wave."""
+    rows = Execution.objects.using(settings.DATABASE)
+    found = rows.filter(id__any=[c.execution_id for c in forking])
+    parents = {pk: facts for pk, *facts in found.values_list("id", *_FROM_PARENT)}
+    columns = list(defaults())
+    strands: list[tuple[Any, ...]] = []
+    for checkpoint in forking:
+        strands.extend(_rows_of(checkpoint, parents[checkpoint.execution_id], columns))
+    insert_rows(Execution, columns, strands)
+    for queue in sorted({facts[4] for facts in parents.values()}):
+        wakeup.notify(queue)
+
+
+def _rows_of(
+    checkpoint: Checkpoint, facts: Sequence[Any], columns: Sequence[str]
+) -> Iterable[tuple[Any, ...]]:
+    fork = checkpoint.fork
+    assert fork is not None
+    now = clock.now()
+    common = {
+        **defaults(),
+        **dict(zip(_FROM_PARENT, facts, strict=True)),
+        "kind": ExecutionKind.STRAND.value,
+        "parent_id": checkpoint.execution_id,
+        "depth": facts[1] + 1,
+        "created_at": now,
+        "ready_at": now,
+    }
+    row = [common[name] for name in columns]
+    names = ("id", "path", "input_text", "status", "held_back")
+    at = {name: columns.index(name) for name in names}
+    ids = following(fork.first_id, len(fork.members))
+    for number, (pk, (path, item)) in enumerate(zip(ids, fork.members, strict=True)):
+        row[at["id"]], row[at["path"]], row[at["input_text"]] = pk, path, item
+        row[at["held_back"]] = number >= fork.beginning
+        row[at["status"]] = "waiting" if number >= fork.beginning else "pending"
+        yield tuple(row)
+
+
+# -- join ------------------------------------------------------------------------------------
+
+
+def count_ends(parents: dict[UUID, Parent], ended: Sequence[Checkpoint]) -> None:
+    """Counts strands that have ended, under the locks of ``parents``: lets as many begin that are
+    held back, and makes a parent without any left ready for its join."""
+    ends = [c.end for c in ended if c.end]
+    counts = Counter(end.parent_id for end in ends)
+    failures = Counter(end.parent_id for end in ends if end.failed)
+    counted, queues = [], set()
+    for pk in sorted(counts):
+        parent = parents[pk]
+        left = parent.remaining - counts[pk]
+        released_id = parent.released_id
+        if left > 0 and released_id is not None:
+            released_id = release_held_back(pk, released_id, counts[pk])
+        if left <= 0 or parent.released_id is not None:
+            queues.add(parent.queue)
+        counted.append((max(left, 0), parent.failures + failures[pk], released_id, pk))
+    write_counts(counted, clock.now())
+    for queue in sorted(queues):
+        wakeup.notify(queue)
+
+
+def release_held_back(parent_id: UUID, after: UUID, count: int) -> UUID | None:
+    """Lets the next ``count`` strands of a parent begin; the last of them, None if no more are
+    held back. The caller holds the parent's lock."""
+    rows = Execution.objects.using(settings.DATABASE)
+    held_back = rows.filter(parent_id=parent_id, id__gt=after, held_back=True)
+    ids = list(held_back.order_by("id").values_list("id", flat=True)[:count])
+    if ids:
+        rows.filter(id__any=ids).update(
+            status=ExecutionStatus.PENDING, held_back=False, ready_at=clock.now()
+        )
+    return ids[-1] if len(ids) == count else None
+
+
+# -- ending what is below ----------------------------------------------------------------------
+
+CASCADE_BATCH = 1_000
+
+
+def end_below(parent_ids: Sequence[UUID], *, but: UUID | None = None) -> None:
+    """Cancels all strands below these executions that have not ended, except ``but``.
+
+    Level by level: a level is locked, then the next one is read by a new statement.
+    """
+    # race: fork-under-cascade. A strand that forks holds its own row until its strands are
+    # committed; the cascade waits for that lock and only then reads who is below.
+    level = list(parent_ids)
+    while level:
+        below: list[UUID] = []
+        for begin in range(0, len(level), CASCADE_BATCH):
+            below += _end_level(level[begin : begin + CASCADE_BATCH], but)
+        level = below
+
+
+def _end_level(parent_ids: Sequence[UUID], but: UUID | None) -> list[UUID]:
+    from .ending import stop_step_runs
+
+    rows = Execution.objects.using(settings.DATABASE)
+    alive = rows.filter(
+        parent__id__any=list(parent_ids), kind=ExecutionKind.STRAND, finished_at__isnull=True
+    )
+    if but is not None:
+        alive = alive.exclude(pk=but)
+    if has_row_locks():
+        alive = alive.select_for_update(no_key=True)
+    found = list(alive.order_by("root_id", "depth", "id").values_list("id", "lease"))
+    now = clock.now()
+    for begin in range(0, len(found), CASCADE_BATCH):
+        ids = [pk for pk, _ in found[begin : begin + CASCADE_BATCH]]
+        rows.filter(id__any=ids).update(
+            status=ExecutionStatus.CANCELLED,
+            finished_at=now,
+            lease=Case(When(lease=0, then=0), default=F("lease") + 1),
+            held_back=False,
+            worker_id=None,
+            wake_at=None,
+            due_at=None,
+            suspect=False,
+            recoveries=0,
+        )
+    # One that never began has neither step runs nor strands.
+    begun = [pk for pk, lease in found if lease]
+    for begin in range(0, len(begun), CASCADE_BATCH):
+        stop_step_runs(begun[begin : begin + CASCADE_BATCH], "cancelled", now)
+    return begun

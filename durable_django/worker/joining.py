@@ -1,0 +1,46 @@
+"""The visit that joins the members of a fork: reads what they left, runs no code of the user."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..engine import joining, values
+from ..engine.current import current_attempt
+from ..engine.machine import Outcome, error_of
+from ..engine.results import Results
+from ..exceptions import ContextConflict
+from ..store.joining import read_members
+
+if TYPE_CHECKING:
+    from .attempt import Attempt
+
+
+def join_members(attempt: Attempt) -> Outcome:
+    """What the block gives. An error of the database is raised: the join is then made again."""
+    run = attempt.run
+    block: Any = attempt.node
+    results: Results = values.decode(run.state.fork)
+    found = read_members(run.id, results, only_telling=block.kind == "foreach")
+    outcome = joining.join(block, run.state.fork, found.members, len(results), found.failures)
+    if outcome.status != "completed":
+        return outcome
+    done = [member for member in found.members if member.status == "completed"]
+    try:
+        conflict = joining.conflict(done)
+        if conflict is not None:
+            _tell(attempt, conflict)
+        attempt.transition(outcome)  # refuses changes that do not fit
+    except (ContextConflict, TypeError) as error:
+        return Outcome("failed", error=error_of(error, attempt.step_name, ""), fatal=True)
+    return outcome
+
+
+def _tell(attempt: Attempt, conflict: ContextConflict) -> None:
+    """A warning in the log of the join; under the test kit it fails."""
+    if attempt.run.is_strict:
+        raise conflict
+    token = current_attempt.set(attempt)
+    try:
+        attempt.logger.warning("ContextConflict: %s", conflict)
+    finally:
+        current_attempt.reset(token)
