@@ -174,15 +174,16 @@ def cancel(id: ExecutionLike, reason: str = "", compensate: bool = False) -> Exe
     """Ends a run as ``cancelled``, with a reason people will read.
 
     After it returns nothing of the run is recorded or claimed; a step that is running is
-    interrupted where possible and its outcome discarded. Raises ExecutionNotFound, and InvalidState
-    for a run that has ended. ``compensate`` undoes completed nodes that have a compensation; no
-    workflow of this version can declare one, so there is nothing to undo yet.
+    interrupted where possible and its outcome discarded. With ``compensate`` what it completed is
+    undone first, by the compensations its workflow declares: it is ``compensating``, then
+    ``compensated`` or ``compensation_failed``. Raises ExecutionNotFound, and InvalidState for a run
+    that has ended or is being compensated.
     """
     from .store import ending
 
     if not isinstance(reason, str):
         raise TypeError(f"reason must be a string, not {reason!r}")
-    return ending.cancel(_pk(id), values.visible(reason, 10_000))
+    return ending.cancel(_pk(id), values.visible(reason, 10_000), bool(compensate))
 
 
 def retry(id: ExecutionLike) -> Execution:

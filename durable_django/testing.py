@@ -21,6 +21,7 @@ from uuid import uuid4
 
 from .definition import registry
 from .definition.durations import Duration, to_seconds
+from .definition.node import Node
 from .definition.nodes import Step
 from .definition.workflow import Workflow
 
@@ -79,11 +80,15 @@ def run_step(
     outputs: Mapping[str, Any] | None = None,
     attempt: int = 1,
     iteration: int = 1,
+    item: Any = None,
+    index: int = 0,
 ) -> tuple[Any, dict[str, Any]]:
-    """Runs the body of one step without a database; (its output, the context after it).
+    """Runs the body of one step, or of a compensation, without a database; (its output, the context
+    after it).
 
-    ``iteration`` is what a step inside a loop sees as ``self.iteration``. Every value passes the
-    gate as in a real run. What the body raises is raised here.
+    ``iteration`` is what a step inside a loop sees as ``self.iteration``, ``item`` and ``index``
+    what one inside a foreach sees. Every value passes the gate as in a real run. What the body
+    raises is raised here.
 
     >>> values = {"order_id": 7, "total": 12}
     >>> output, context = run_step(ProcessOrder.charge_payment, context=values)
@@ -95,8 +100,10 @@ def run_step(
     from .engine.current import current_attempt
     from .exceptions import FinishRun
 
-    path = _path_alone(node, iteration)
+    path = _path_alone(node, iteration, index)
     made = _attempt_alone(node, path, input, context or {}, outputs or {}, attempt)
+    if _is_in_foreach(node):
+        made.run.item_text, made.run.index = values.encode(item, "item"), index
     workflow = made.run.definition.workflow._for_attempt(made)
     token = current_attempt.set(made)
     try:
@@ -110,15 +117,25 @@ def run_step(
     return output, {key: values.decode(text) for key, text in after.items()}
 
 
-def _path_alone(node: Step, iteration: int) -> str:
-    """A visit of the node in this iteration of the loop around it, if there is one."""
+def _path_alone(node: Step, iteration: int, index: int) -> str:
+    """A visit of the node in this iteration of the loop around it, and for this item."""
     parts = [node.name or ""]
-    block = node.block
-    while block is not None:
+    numbers = {"loop": iteration, "foreach": index}
+    for block in _in_plan(node).blocks():
         if block.name is not None:
-            parts.append(f"{block.name}[{iteration}]" if block.kind == "loop" else block.name)
-        block = block.block
+            number = f"[{numbers[block.kind]}]" if block.kind in numbers else ""
+            parts.append(f"{block.name}{number}")
     return "/".join(reversed(parts))
+
+
+def _is_in_foreach(node: Step) -> bool:
+    return any(block.kind == "foreach" for block in _in_plan(node).blocks())
+
+
+def _in_plan(node: Step) -> Node:
+    """The node itself; of a compensation the one it is for."""
+    undone = getattr(node, "of", None)
+    return node if undone is None else _class_of(node).definition.nodes[undone]
 
 
 def _attempt_alone(
@@ -153,7 +170,10 @@ def _attempt_alone(
 
 def _class_of(node: Step) -> type[Workflow]:
     for cls in registry.all():
-        if cls.definition.nodes.get(node.name or "") is node:
+        definition = cls.definition
+        if definition.nodes.get(node.name or "") is node:
+            return cls
+        if definition.compensation_named(node.name or "") is node:
             return cls
     raise LookupError(f"no registered workflow has the node {node!r}")
 

@@ -30,6 +30,7 @@ from .state import EMPTY, NO_VISITS, RunState, attempted, completed, given_by, u
 if TYPE_CHECKING:
     from ..definition.definition import Definition
     from ..definition.nodes import Node
+    from .rollback import Undo
 
 # What the stored form of an exception takes at the most.
 ERROR_BYTES = 65_536
@@ -47,12 +48,16 @@ COMPENSATION = "compensation"
 
 
 class Visit(NamedTuple):
-    """The next thing to do: attempt ``attempt`` of ``node``, recorded as step run ``seq``."""
+    """The next thing to do: attempt ``attempt`` of ``node``, recorded as step run ``seq``.
+
+    ``undoes``  the visit that ``node``, a compensation, undoes
+    """
 
     node: Node
     path: str
     seq: int
     attempt: int
+    undoes: Undo | None = None
 
     @property
     def joins(self) -> bool:
@@ -198,13 +203,13 @@ def _with_what_members_gave(state: RunState, outcome: Outcome) -> RunState:
     return state._replace(outputs={**before, **outcome.gave}, references=references)
 
 
-def advance_rollback(state: RunState, outcome: Outcome, next_path: str) -> Transition:
+def advance_rollback(state: RunState, outcome: Outcome, undo: str) -> Transition:
     """What the outcome of a compensation does: the next one comes whether or not it completed.
-    ``next_path`` names that, "" if it was the last."""
+    ``undo`` names that, "" if it was the last."""
     if outcome.delay is not None:
         return Transition(attempted(state), RETRY, delay=outcome.delay)
-    after = undone(state, outcome.status, outcome.changes, next_path)
-    return Transition(after, CONTINUE if next_path else COMPLETE, output=outcome.output)
+    after = undone(state, outcome.status, outcome.changes, undo)
+    return Transition(after, CONTINUE if undo else COMPLETE, output=outcome.output)
 
 
 def _recorded_output(visit: Visit, state: RunState, outcome: Outcome) -> str:

@@ -69,6 +69,19 @@ def fork_of(strand_path: str) -> str:
     return parent_path(strand_path)
 
 
+def visit_of(path: str, name: str) -> str:
+    """The visit of the node or block ``name`` on a path, without iteration.
+
+    >>> visit_of("route#2/polling[3]/poll", "polling"), visit_of("sending[]", "sending")
+    ('route#2/polling', 'sending')
+    """
+    parts = path.split("/")
+    while len(parts) > 1 and _name(parts[-1]) != name:
+        parts.pop()
+    parts[-1] = parts[-1].partition("[")[0]
+    return "/".join(parts)
+
+
 def in_iteration(path: str, number: int) -> str:
     """The path of a loop's visit in another iteration: ``polling[3]``, 4 -> ``polling[4]``."""
     head, slash, last = path.rpartition("/")

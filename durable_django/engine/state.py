@@ -38,6 +38,7 @@ class RunState(NamedTuple):
     ``retries``    retries of the whole run made so far (``Meta.max_retries``)
     ``fork``       while members run: the encoded results of the fork
     ``fatal``      a strand failed with an error that is never retried
+    ``undo``       in a rollback: what is undone next
     ``unrecovered`` compensations that failed
 
     Of a strand also
@@ -61,6 +62,7 @@ class RunState(NamedTuple):
     changes: tuple[Change, ...] = ()
     fork: str = ""
     fatal: bool = False
+    undo: str = ""
     unrecovered: int = 0
 
 
@@ -126,11 +128,11 @@ def attempted(state: RunState) -> RunState:
     return state._replace(seq=state.seq + 1, attempt=state.attempt + 1)
 
 
-def undone(state: RunState, status: str, changes: tuple[Change, ...], next_path: str) -> RunState:
-    """``state`` after a compensation has ended for good, completed or not."""
+def undone(state: RunState, status: str, changes: tuple[Change, ...], undo: str) -> RunState:
+    """``state`` after a compensation has ended for good, completed or not; ``undo`` is the next."""
     failed = status != "completed"
     return state._replace(
-        next_path=next_path,
+        undo=undo,
         seq=state.seq + 1,
         attempt=0,
         context=state.context if failed else apply_changes(state.context, changes),
@@ -188,6 +190,8 @@ def _rare_parts(state: RunState) -> str:
         text += f',"fork":{state.fork}'
     if state.fatal:
         text += ',"fatal":true'
+    if state.undo:
+        text += f',"undo":{values.quote(state.undo)}'
     if state.unrecovered:
         text += f',"unrecovered":{state.unrecovered}'
     return text
@@ -230,5 +234,6 @@ def from_snapshot(text: str, base: str = "", inherited: RunState | None = None) 
         changes=changes,
         fork=parts.get("fork", ""),
         fatal="fatal" in parts,
+        undo=values.decode(parts.get("undo", '""')),
         unrecovered=int(parts.get("unrecovered", "0")),
     )

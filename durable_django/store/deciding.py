@@ -5,7 +5,6 @@ Each runs alone, in its own transaction, under the locks of all that stands abov
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from uuid import UUID
 
 from django.db import transaction

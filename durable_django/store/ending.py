@@ -18,28 +18,41 @@ from ..conf import settings
 from ..engine import values
 from ..exceptions import InvalidState
 from ..models import Execution, ExecutionStatus, StepRun, StepStatus
-from . import clock
+from ..models.execution import ExecutionKind
+from . import clock, wakeup
 from .reopening import reopen
+from .rollback import starts_rollback
 from .strands import end_below
 from .transactions import lock_execution, lock_if_free, repeating, worker_transaction
 
 RETRYABLE = (ExecutionStatus.FAILED, ExecutionStatus.CANCELLED)
 
 
-def cancel(pk: UUID, reason: str) -> Execution:
-    """Ends a run that is not over. InvalidState if it is, ExecutionNotFound if there is none."""
-    return repeating(lambda: _cancel(pk, reason))
+def cancel(pk: UUID, reason: str, compensate: bool = False) -> Execution:
+    """Ends a run that is not over; with ``compensate`` what it completed is undone first.
+    InvalidState if it is over or is being undone, ExecutionNotFound if there is none."""
+    return repeating(lambda: _cancel(pk, reason, compensate))
 
 
-def _cancel(pk: UUID, reason: str) -> Execution:
+def _cancel(pk: UUID, reason: str, compensate: bool) -> Execution:
     with worker_transaction(None):
         run = lock_execution(pk)
-        if run.is_final:
-            raise InvalidState(
-                f"cannot cancel execution {pk}: it is already {run.status}", status=run.status
-            )
+        _check_can_end(run)
         run.reason = reason
-        return end(run, ExecutionStatus.CANCELLED)
+        return end(run, ExecutionStatus.CANCELLED, compensate=compensate)
+
+
+def _check_can_end(run: Execution) -> None:
+    what = f"cannot cancel execution {run.pk}"
+    if run.kind != ExecutionKind.WORKFLOW:
+        raise InvalidState(f"{what}: it is a member of the run {run.root_id}; cancel that")
+    if run.status == ExecutionStatus.COMPENSATING:
+        raise InvalidState(
+            f"{what}: it is being compensated, and a rollback cannot be cancelled",
+            status=run.status,
+        )
+    if run.is_final:
+        raise InvalidState(f"{what}: it is already {run.status}", status=run.status)
 
 
 def fail_timed_out(worker_id: UUID | None, pk: UUID) -> bool:
@@ -48,25 +61,31 @@ def fail_timed_out(worker_id: UUID | None, pk: UUID) -> bool:
     """
     with worker_transaction(worker_id):
         run = lock_if_free(pk)
-        if run is None or run.is_final:
+        if run is None or run.is_final or run.status == ExecutionStatus.COMPENSATING:
             return False
         if run.timeout_at is None or run.timeout_at > clock.now():
             return False
         until = run.timeout_at.isoformat(" ", "seconds")
         message = f"{run.workflow_name} did not end within its timeout, that is by {until}"
         error = {"type": "WorkflowTimeout", "message": message, "traceback": "", "node": None}
-        end(run, ExecutionStatus.FAILED, error)
+        end(run, ExecutionStatus.FAILED, error, compensate=True)
         return True
 
 
-def end(run: Execution, status: str, error: dict[str, Any] | None = None) -> Execution:
-    """The one way a locked run ends without the word of who drives it."""
+def end(
+    run: Execution, status: str, error: dict[str, Any] | None = None, *, compensate: bool
+) -> Execution:
+    """The one way a locked run ends without the word of who drives it. With ``compensate``, and
+    something to undo, its rollback begins instead."""
     now = clock.now()
     stop_step_runs([run.pk], StepStatus.TIMED_OUT if error else StepStatus.CANCELLED, now)
     end_below([run.pk])
-    run.status = str(status)
+    rolls_back = compensate and starts_rollback(run)
+    run.status = str(ExecutionStatus.COMPENSATING if rolls_back else status)
     run.error_text = values.encode(error, "error") if error else ""
-    run.finished_at = now
+    run.finished_at = None if rolls_back else now
+    run.remaining, run.released_id = 0, None
+    run.ready_at = now
     run.lease += 1
     run.worker_id = None
     run.wake_at = run.due_at = None
@@ -84,8 +103,16 @@ def end(run: Execution, status: str, error: dict[str, Any] | None = None) -> Exe
             "due_at",
             "suspect",
             "recoveries",
+            "remaining",
+            "released_id",
+            "ready_at",
+            "snapshot",
+            "snapshot_seq",
         ],
     )
+    if rolls_back:
+        wakeup.notify(run.queue)
+        return run
     if signals.execution_finished.receivers:
         transaction.on_commit(lambda: _tell(run), using=settings.DATABASE)
     return run
@@ -116,6 +143,10 @@ def retry(pk: UUID, timeout: float | None) -> Execution:
 def _retry(pk: UUID, timeout: float | None) -> Execution:
     with worker_transaction(None):
         run = lock_execution(pk)
+        if run.kind != ExecutionKind.WORKFLOW:
+            raise InvalidState(
+                f"cannot retry execution {pk}: it is a member of the run {run.root_id}; retry that"
+            )
         if run.status not in RETRYABLE:
             raise InvalidState(
                 f"cannot retry execution {pk}: it is {run.status}, and only a failed or cancelled "

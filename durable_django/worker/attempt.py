@@ -89,15 +89,25 @@ class Attempt:
     @cached_property
     def item(self) -> Any:
         """What the innermost foreach runs for."""
-        if self.run.item_text is None:
+        if self.item_text is None:
             raise DurableError(f"{self.step_name} is not inside a foreach, so it has no item")
-        return values.decode(self.run.item_text)
+        return values.decode(self.item_text)
 
     @property
     def index(self) -> int:
         """Which item that is: 0, 1, …"""
-        if self.run.index is None:
+        if self.number_of_item is None:
             raise DurableError(f"{self.step_name} is not inside a foreach, so it has no index")
+        return self.number_of_item
+
+    @property
+    def item_text(self) -> str | None:
+        """The item, encoded."""
+        return self.run.item_text
+
+    @property
+    def number_of_item(self) -> int | None:
+        """Its index, None outside a foreach."""
         return self.run.index
 
     @property

@@ -11,6 +11,7 @@ from ..engine.context import encode_changes
 from ..engine.machine import Outcome, Transition, Visit
 from ..engine.paths import node_name
 from ..engine.results import Results
+from ..engine.rollback import START
 from ..engine.state import RunState, given_by, to_snapshot
 from ..models import ExecutionStatus
 from ..models.ids import following
@@ -49,7 +50,7 @@ def conclude(attempt: Attempt, outcome: Outcome, *, given_up: bool = False) -> C
         outcome.status,
         attempt.started_at,
         finished_at,
-        state.next_path,
+        state.undo if visit.undoes else state.next_path,
         transition.output,
         encode_changes(outcome.changes),
         error,
@@ -60,7 +61,9 @@ def conclude(attempt: Attempt, outcome: Outcome, *, given_up: bool = False) -> C
     move, snapshot = None, ""
     if transition.verdict == machine.CONTINUE:
         # What members gave stands nowhere in the run's own rows.
-        if visit.joins or state.seq - run.snapshot_seq >= SNAPSHOT_EVERY:
+        begins_rollback = visit.undoes is not None and run.state.undo == START
+        is_due = state.seq - run.snapshot_seq >= SNAPSHOT_EVERY
+        if visit.joins or begins_rollback or is_due:
             snapshot = to_snapshot(state, _seq_of(run, attempt.visit, transition))
     else:
         move = _move(run, attempt, transition, error, step)
@@ -114,7 +117,11 @@ def strand_end(run: Run, completes: bool, finishes: str | None = None) -> Strand
 
 def _move(run: Run, attempt: Attempt, transition: Transition, error: str, step: StepRecord) -> Move:
     state = transition.state
+    if transition.verdict == machine.FAIL and not run.is_strand and run.definition.compensations:
+        state = state._replace(undo=START, attempt=0)
     snapshot = to_snapshot(state, _seq_of(run, attempt.visit, transition))
+    if attempt.visit.undoes is not None and transition.verdict == machine.COMPLETE:
+        return Move(_end_of_rollback(state), snapshot, state.seq)
     if transition.verdict == machine.COMPLETE:
         changes = encode_changes(state.changes)
         return Move(
@@ -125,17 +132,38 @@ def _move(run: Run, attempt: Attempt, transition: Transition, error: str, step: 
             changes=changes,
         )
     if transition.verdict == machine.FAIL:
-        return Move(ExecutionStatus.FAILED, snapshot, state.seq, error=error)
+        failed = ExecutionStatus.COMPENSATING if state.undo else ExecutionStatus.FAILED
+        return Move(failed, snapshot, state.seq, error=error)
     if transition.verdict in (machine.FORK, machine.REOPEN):
         return Move(ExecutionStatus.WAITING, snapshot, state.seq)
     assert step.finished_at is not None
     wake_at = step.finished_at + timedelta(seconds=transition.delay)
-    return Move(ExecutionStatus.SLEEPING, snapshot, state.seq, wake_at=wake_at)
+    sleeping = ExecutionStatus.COMPENSATING if state.undo else ExecutionStatus.SLEEPING
+    return Move(sleeping, snapshot, state.seq, wake_at=wake_at)
+
+
+def _end_of_rollback(state: RunState) -> str:
+    unrecovered = state.unrecovered > 0
+    return ExecutionStatus.COMPENSATION_FAILED if unrecovered else ExecutionStatus.COMPENSATED
+
+
+def end_rollback(run: Run) -> Conclusion:
+    """Ends the rollback of a run that has nothing (more) to undo. Where nothing was undone, the run
+    is as if it had no compensations, and can be retried."""
+    state = run.state._replace(undo="")
+    status = _end_of_rollback(state)
+    if run.state.undo == START:
+        state = run.before_rollback._replace(undo="")
+        failed = bool(run.claimed.error_text)
+        status = ExecutionStatus.FAILED if failed else ExecutionStatus.CANCELLED
+    move = Move(status, to_snapshot(state, run.seq_of), state.seq)
+    return Conclusion(run, Checkpoint(run.id, run.lease, None, move))
 
 
 def _seq_of(run: Run, visit: Visit, transition: Transition) -> dict[str, str]:
     """Where each output stands, this attempt's included."""
-    if transition.verdict in (machine.FAIL, machine.RETRY, machine.REOPEN):
+    unchanged = (machine.FAIL, machine.RETRY, machine.REOPEN)
+    if transition.verdict in unchanged or visit.undoes is not None:
         return run.seq_of
     state = transition.state
     names = given_by(visit.path, visit.node.kind, state.next_path, state.base)

@@ -18,14 +18,16 @@ from ..engine.machine import Outcome
 from ..exceptions import DefinitionChanged, Suspension, WorkflowNotFound
 from ..models import FINAL, Execution, ExecutionStatus
 from ..store import checkpoint, clock, leases, waking
-from ..store.claiming import Claimed, claim, postpone, release
+from ..store.claiming import READY_NOW, Claimed, claim, postpone, release
 from ..store.records import WRITTEN
 from . import notices
 from .apart import commit_start, run_atomic, verdict_of_recovery
 from .attempt import Attempt, run_body, run_body_async, timed_out
 from .capture import capturing
-from .conclusion import Conclusion, conclude, stop_before_attempt
+from .compensating import attempt_at
+from .conclusion import Conclusion, conclude, end_rollback, stop_before_attempt
 from .run import UNKNOWN_WORKFLOW_SECONDS, Run, definition_of
+from .undoing import NothingToUndo
 
 BATCH = 64
 BodyRunner = Callable[[Attempt, Callable[[], Outcome]], Outcome]
@@ -105,7 +107,7 @@ class InlineDriver:
             self._worker_id = None
 
     def _queues(self) -> list[str]:
-        rows = Execution.objects.using(settings.DATABASE).filter(status=ExecutionStatus.PENDING)
+        rows = Execution.objects.using(settings.DATABASE).filter(READY_NOW)
         return list(rows.order_by("queue").values_list("queue", flat=True).distinct())
 
     def _die(self) -> None:
@@ -124,8 +126,13 @@ class InlineDriver:
                 if self._write(stop_before_attempt(run, error)) is not None:
                     notices.execution_finished(run, ExecutionStatus.FAILED)
                 return attempts
+            except NothingToUndo:
+                ended = self._write(end_rollback(run))
+                if ended is not None and ended.checkpoint.move is not None:
+                    notices.execution_finished(run, ended.checkpoint.move.status)
+                return attempts
             attempts += 1
-            conclusion = self._attempt(Attempt(run, visit))
+            conclusion = self._attempt(attempt_at(run, visit))
             if conclusion is None or conclusion.transition is None:
                 return attempts
             move = conclusion.checkpoint.move

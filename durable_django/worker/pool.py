@@ -18,15 +18,19 @@ from collections import deque
 from collections.abc import Callable
 from uuid import UUID
 
+from django.db import Error as DatabaseError
+
 from ..exceptions import AttemptAbandoned, DefinitionChanged, DurableError
 from ..store.checkpoint import fence
 from .apart import commit_start, run_atomic, verdict_of_recovery
 from .attempt import Attempt, refused, run_body, timed_out
-from .conclusion import Conclusion, conclude, stop_before_attempt
+from .compensating import attempt_at
+from .conclusion import Conclusion, conclude, end_rollback, stop_before_attempt
 from .hygiene import close_all, close_old_connections, left_dirty
 from .loop import AsyncLoop
 from .run import Run
 from .slots import Slot
+from .undoing import NothingToUndo
 
 logger = logging.getLogger("durable_django.worker")
 
@@ -169,6 +173,14 @@ class Pool:
         except DefinitionChanged as error:
             self.finished.append(stop_before_attempt(run, error))
             return
+        except NothingToUndo:
+            self.finished.append(end_rollback(run))
+            return
+        except DatabaseError:
+            logger.exception("execution %s: what is to be undone cannot be read now", run.id)
+            self.drop(run)
+            self.unsure = True
+            return
         self.runs[run.id] = run
         starts_first = run.suspect or run.started_row or node.at_most_once
         if node.is_async and not starts_first and not self.stopping:
@@ -301,7 +313,7 @@ class Pool:
             self.drop(run)
             self.unsure = True
             return None
-        return Attempt(run, run.visit)
+        return attempt_at(run, run.visit)
 
     def _serve_apart(self, slot: Slot, attempt: Attempt) -> None:
         run = attempt.run

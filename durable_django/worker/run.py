@@ -11,11 +11,14 @@ from ..definition import registry
 from ..definition.definition import Definition
 from ..engine import machine
 from ..engine.machine import Recorded, Visit
+from ..engine.rollback import START
 from ..engine.state import RunState, given_by
+from ..models import ExecutionStatus
 from ..models.history import base_state
 from ..store.claiming import Claimed
 from ..store.inheriting import item_of
 from ..store.records import Checkpoint
+from .undoing import Rollback, with_members_changes
 
 SNAPSHOT_EVERY = 100
 # How long a run whose workflow this process does not have is put back for.
@@ -26,6 +29,7 @@ class Run:
     """Driven by one thread at a time; ``lease`` is the number every write is fenced by."""
 
     __slots__ = (
+        "before_rollback",
         "claimed",
         "definition",
         "fenced_at",
@@ -37,6 +41,7 @@ class Run:
         "item_text",
         "lease",
         "queued_at",
+        "rollback",
         "run_id",
         "seq_of",
         "snapshot_seq",
@@ -69,9 +74,12 @@ class Run:
         self.index: int | None = None
         if claimed.path:
             self._inherit(claimed)
+        self.rollback: Rollback | None = None
         self.state = self._first_state()
         if claimed.snapshot or claimed.recorded:
             self._go_back_to_checkpoint(claimed)
+        if claimed.status == ExecutionStatus.COMPENSATING:
+            self._roll_back()
 
     def _inherit(self, claimed: Claimed) -> None:
         inherited = claimed.inherited
@@ -95,6 +103,12 @@ class Run:
         self.state, self.started_row = machine.replay(state, claimed.recorded, jumps)
         self.seq_of = machine.seq_of_outputs(claimed.recorded, state.base)
 
+    def _roll_back(self) -> None:
+        self.before_rollback = self.state
+        self.rollback = Rollback(self.id, self.definition)
+        if self.state.undo == START:
+            self.state = with_members_changes(self.id, self.state)
+
     @property
     def is_strand(self) -> bool:
         """Whether it is a member of a fork, not a run of its own."""
@@ -103,8 +117,9 @@ class Run:
     def go_on(self, visit: Visit, state: RunState, checkpoint: Checkpoint) -> None:
         """``visit`` has completed and ``checkpoint`` is written: the run stands at ``state``."""
         self.state = state
-        names = given_by(visit.path, visit.node.kind, state.next_path, state.base)
-        self.seq_of.update(dict.fromkeys(names, str(visit.seq)))
+        if visit.undoes is None:
+            names = given_by(visit.path, visit.node.kind, state.next_path, state.base)
+            self.seq_of.update(dict.fromkeys(names, str(visit.seq)))
         self.fenced_at = time.monotonic()
         self.suspect, self.started_row = False, None
         if checkpoint.snapshot:
@@ -113,8 +128,12 @@ class Run:
             self.lease += 1
 
     def next_visit(self) -> Visit:
-        """See :func:`machine.next_visit`; kept as ``visit``."""
-        self.visit = machine.next_visit(self.definition, self.state)
+        """See :func:`machine.next_visit`; kept as ``visit``. In a rollback it reads, and raises
+        NothingToUndo at its end."""
+        if self.rollback is not None:
+            self.visit = self.rollback.next_visit(self.state)
+        else:
+            self.visit = machine.next_visit(self.definition, self.state)
         return self.visit
 
 

@@ -1,0 +1,115 @@
+"""Rollback: which completed visits are undone, in what order, and where it stands.
+
+Newest first, by the order in which step runs were recorded. A visit that closed blocks undoes
+those first, the outermost of them before the others, since they completed last.
+
+Pure: rows in, entries out; the store reads, the worker runs the compensations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from .context import Change, apply_changes
+from .paths import visit_of
+from .state import given_by
+
+# A rollback that has not found its first visit yet.
+START = "~"
+
+
+class Completed(NamedTuple):
+    """The row of a visit that completed. ``base``: in a strand, the visit that forked it."""
+
+    step_id: int
+    execution_id: UUID
+    path: str
+    kind: str
+    next_path: str
+    base: str
+
+
+class Undo(NamedTuple):
+    """One visit to undo: of ``node``, at ``path``, recorded by the step run ``step_id``."""
+
+    step_id: int
+    execution_id: UUID
+    path: str
+    node: str
+    row: Completed
+
+    @property
+    def cursor(self) -> str:
+        """How a checkpoint names it as the next: ``~17:charge``."""
+        return f"{START}{self.step_id}:{self.node}"
+
+
+def undo_of(row: Completed, compensations: Mapping[str, Any]) -> list[Undo]:
+    """What the visit of ``row`` completed that has a compensation, newest first.
+
+    >>> row = Completed(7, UUID(int=1), "trip/hotel", "step", "pay", "")
+    >>> [undo.path for undo in undo_of(row, {"trip": ..., "hotel": ...})]
+    ['trip', 'trip/hotel']
+    """
+    names = reversed(given_by(row.path, row.kind, row.next_path, row.base))
+    return [
+        Undo(row.step_id, row.execution_id, visit_of(row.path, name), name, row)
+        for name in names
+        if name in compensations
+    ]
+
+
+def place_of(cursor: str) -> tuple[int, str] | None:
+    """(step run, node) a cursor names; None at the start."""
+    if cursor == START:
+        return None
+    step_id, _, name = cursor.removeprefix(START).partition(":")
+    return int(step_id), name
+
+
+def is_from(undo: Undo, cursor: str) -> bool:
+    """Whether ``undo`` is what the cursor names, or comes after it."""
+    place = place_of(cursor)
+    if place is None or undo.step_id < place[0]:
+        return True
+    closed = [*given_by(undo.row.path, undo.row.kind, undo.row.next_path, undo.row.base)]
+    if undo.step_id > place[0] or place[1] not in closed:
+        return False
+    return closed.index(undo.node) <= closed.index(place[1])
+
+
+def path_of(undo: Undo, handler: str) -> str:
+    """The path of the visit that undoes it: ``charge~refund``."""
+    return f"{undo.path}~{handler}"
+
+
+def own_view(context: Mapping[str, str], own: tuple[Change, ...]) -> Mapping[str, str]:
+    """The context as a compensation in a strand sees it: that at the failure, but what the strand
+    itself had set is as it set it, whatever the members beside it set."""
+    return apply_changes(context, tuple(change for change in own if change.op == "set"))
+
+
+def merged_leniently(context: Mapping[str, str], changes: tuple[Change, ...]) -> Mapping[str, str]:
+    """``context`` with the changes of members that were never joined; what does not fit is left
+    out, since nothing may stop a rollback."""
+    for change in changes:
+        try:
+            context = apply_changes(context, (change,))
+        except TypeError:
+            continue
+    return context
+
+
+def in_same_round(path: str) -> str:
+    """The prefix of the visits that belong to the same iteration, or the same visit of a block, as
+    ``path``: their outputs are what its compensation sees. "" where nothing was repeated.
+
+    >>> in_same_round("polling[3]/decide/pay"), in_same_round("charge")
+    ('polling[3]/', '')
+    """
+    parts = path.split("/")[:-1]
+    while parts and not parts[-1].endswith("]") and "#" not in parts[-1]:
+        parts.pop()
+    return "/".join(parts) + "/" if parts else ""
