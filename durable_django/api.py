@@ -119,10 +119,11 @@ def start_many(
 def get_execution(id: ExecutionLike, *, include_steps: bool = False) -> Execution:
     """The execution, with its step runs read along when asked. ExecutionNotFound if none."""
     from .models import Execution
+    from .models.execution import ExecutionKind
 
     rows = Execution.objects.using(settings.DATABASE)
     pk = _pk(id)
-    found = rows.filter(pk=pk).first()
+    found = rows.filter(pk=pk, kind=ExecutionKind.WORKFLOW).first()
     if found is None:
         raise ExecutionNotFound(f"no execution has the id {pk}")
     if include_steps:

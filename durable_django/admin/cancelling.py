@@ -28,6 +28,7 @@ from .. import api
 from ..conf import settings
 from ..exceptions import ExecutionNotFound, InvalidState
 from ..models import FINAL, Execution, ExecutionStatus
+from ..models.execution import ExecutionKind
 from ..models.history import latest
 from .badges import execution_badge
 
@@ -35,6 +36,8 @@ MANY_MAX: Final = 1_000
 FAILURES_TOLD_MAX: Final = 10
 LISTED_MAX: Final = 20
 COUNTED_ENDED_MAX: Final = 10_000
+# A rollback cannot be cancelled, either.
+NOT_CANCELLABLE: Final = (*FINAL, ExecutionStatus.COMPENSATING)
 
 
 class CancelForm(forms.Form):
@@ -97,7 +100,10 @@ class CancelMixin(admin.ModelAdmin):
         if run is None:
             raise Http404
         page = self._url("change", quote(str(run.pk)))
-        if run.is_final:
+        if run.kind != ExecutionKind.WORKFLOW:
+            self.message_user(request, _only_with_its_run(run), messages.ERROR)
+            return HttpResponseRedirect(page)
+        if not can_be_cancelled(run):
             self.message_user(request, _not_cancelled(run, run.status), messages.ERROR)
             return HttpResponseRedirect(page)
         form = CancelForm(request.POST if request.method == "POST" else None)
@@ -114,7 +120,7 @@ class CancelMixin(admin.ModelAdmin):
         self, request: HttpRequest, queryset: QuerySet[Execution]
     ) -> HttpResponse | None:
         """Asks why, for the runs ticked in the list; those that have ended are left out."""
-        active = queryset.exclude(status__in=FINAL)
+        active = queryset.exclude(status__in=NOT_CANCELLABLE)
         runs = list(latest(active)[: MANY_MAX + 1])
         if not runs:
             said = gettext("None of the selected executions can be cancelled: they have ended.")
@@ -122,7 +128,7 @@ class CancelMixin(admin.ModelAdmin):
             return None
         more, runs = len(runs) > MANY_MAX, runs[:MANY_MAX]
         form = CancelManyForm(initial={"ids": " ".join(str(run.pk) for run in runs)})
-        ended = queryset.filter(status__in=FINAL)[:COUNTED_ENDED_MAX].count()
+        ended = queryset.filter(status__in=NOT_CANCELLABLE)[:COUNTED_ENDED_MAX].count()
         return self._ask_many(request, form, runs, {"ended": ended, "more": more})
 
     def cancel_many_view(self, request: HttpRequest) -> HttpResponse:
@@ -227,6 +233,20 @@ class CancelMixin(admin.ModelAdmin):
 def _prefix() -> str:
     """How Django calls the addresses of a model."""
     return f"{Execution._meta.app_label}_{Execution._meta.model_name}"
+
+
+def can_be_cancelled(run: Execution) -> bool:
+    """Whether people can cancel it: a run that has not ended and is not being rolled back; never a
+    strand by itself."""
+    return run.kind == ExecutionKind.WORKFLOW and run.status not in NOT_CANCELLABLE
+
+
+def _only_with_its_run(strand: Execution) -> str:
+    said = gettext(
+        "%(member)s was not cancelled: it is part of a run, and only the run as a whole can be "
+        "cancelled."
+    )
+    return said % {"member": strand.path}
 
 
 def _not_cancelled(run: Execution, status: str) -> str:

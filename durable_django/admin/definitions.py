@@ -65,11 +65,13 @@ def _notes(node: dict[str, Any]) -> Iterator[str]:
     if attempts > 1:
         said = ngettext("up to %(n)d attempt", "up to %(n)d attempts", attempts) % {"n": attempts}
         yield f"{said} ({node['retry'].get('backoff', '')})"
+    if undone_by := (node.get("compensation") or {}).get("name"):
+        yield gettext("undone by %(name)s") % {"name": undone_by}
 
 
 def _ways(node: dict[str, Any]) -> Iterator[str]:
     """What decides where a run goes on: words of the class body, so they are not translated."""
-    for option in ("on", "until", "while"):
+    for option in ("on", "until", "while", "items", "concurrency", "on_error", "tolerate"):
         if node.get(option):
             yield f"{option} {node[option]}"
     if node.get("to"):

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
+from uuid import UUID
 
 from django.contrib import admin
 from django.contrib.admin.utils import quote
 from django.contrib.admin.views.main import ChangeList
-from django.core.paginator import Paginator
+from django.core.paginator import Page, Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from ..models import Execution
+from ..conf import settings
+from ..models import Execution, StepRun
 from ..models.execution import ExecutionKind
 from ..models.history import latest
 from ..store import clock
-from . import badges, filters, moments
-from .cancelling import CancelMixin
+from . import badges, belonging, filters, members, moments
+from .cancelling import CancelMixin, can_be_cancelled
 from .facts import duration, facts, tags
+from .fork_view import Links
 from .masking import Masks
 from .read_only import NewestFirst, ReadOnlyAdmin, seen_at
-from .run_page import run_page, tag_texts
+from .run_page import Told, run_page, tag_texts
 from .searching import search
 
 STEPS_PER_PAGE = 200
@@ -107,6 +111,24 @@ class ExecutionAdmin(CancelMixin, ReadOnlyAdmin):
 
     # The page
 
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> Execution | None:
+        """A run; or a strand, which is in no list, of a run that this person may see."""
+        found: Execution | None = super().get_object(request, object_id, from_field)
+        if found is not None:
+            return found
+        try:
+            pk = UUID(object_id)
+        except ValueError:
+            return None
+        strands = Execution.objects.using(settings.DATABASE).filter(kind=ExecutionKind.STRAND)
+        strand = strands.filter(pk=pk).first()
+        if strand is None:
+            return None
+        run_ids = belonging.runs_of([strand]).values()
+        return strand if self.get_queryset(request).filter(pk__in=run_ids).exists() else None
+
     def render_change_form(
         self,
         request: HttpRequest,
@@ -122,22 +144,53 @@ class ExecutionAdmin(CancelMixin, ReadOnlyAdmin):
     def _page(self, request: HttpRequest, run: Execution) -> dict[str, Any]:
         now = clock.now()
         whole = "whole" in request.GET
-        paginator = Paginator(run.steps.select_related("worker").order_by("id"), STEPS_PER_PAGE)
-        steps = paginator.get_page(request.GET.get("steps", paginator.num_pages))
-        cancel_url = ""
-        if not run.is_final and self.has_cancel_permission(request, run):
-            cancel_url = self._url("cancel", quote(str(run.pk)))
+        above = belonging.above(run)
+        asked = members.Asked.of(request.GET)
+        steps = self._steps(request, run, asked)
+        rows = list(steps)
+        forks = members.read_forks(run, rows, is_end=not steps.has_next(), asked=asked)
+        links = Links(run, request.GET, self.admin_site.name)
+        told = Told(rows, forks, above[0] if above else None)
         return {
-            "title": run.workflow_name,
+            "title": " · ".join(filter(None, (run.workflow_name, run.path))),
             "subtitle": None,
-            "page": run_page(run, list(steps), now, whole=whole),
+            "page": run_page(run, told, now, links, whole=whole),
             "whole": whole,
-            "badge": badges.execution_badge(run.status),
+            "badge": badges.member_badge(members.status_of(run)),
             "facts": facts(run, now, self.admin_site.name),
             "steps": steps,
             "children": self._children(request, run),
-            "cancel_url": cancel_url,
+            "cancel_url": self._cancel_url(request, run),
+            "above": self._above(run, above, links),
         }
+
+    def _steps(
+        self, request: HttpRequest, run: Execution, asked: members.Asked | None
+    ) -> Page[StepRun]:
+        """A page of the attempts made in ``run`` itself: the one asked for, the one that the fork
+        asked for is on, or the last."""
+        rows = members.own_steps(run).select_related("worker")
+        paginator = Paginator(rows, STEPS_PER_PAGE)
+        number = request.GET.get("steps")
+        if number is None and asked is not None:
+            number = str(rows.filter(seq__lt=asked.seq).count() // STEPS_PER_PAGE + 1)
+        return paginator.get_page(number or paginator.num_pages)
+
+    def _cancel_url(self, request: HttpRequest, run: Execution) -> str:
+        may = can_be_cancelled(run) and self.has_cancel_permission(request, run)
+        return self._url("cancel", quote(str(run.pk))) if may else ""
+
+    def _above(
+        self, strand: Execution, above: list[Execution], links: Links
+    ) -> list[dict[str, str]]:
+        """For a strand the way from its run down to it, each linked to the place where it forks."""
+        found = []
+        for row, below in pairwise([*above, strand]):
+            address = links.page_of(row.pk)
+            if below is strand and (place := belonging.place_of(strand)) is not None:
+                address += f"?fork={place.seq}&members={place.page}#member-{strand.pk}"
+            found.append({"name": row.path.rpartition("/")[2] or str(row), "address": address})
+        return found
 
     def _children(self, request: HttpRequest, run: Execution) -> list[dict[str, Any]]:
         rows = latest(self.get_queryset(request)).filter(parent=run.pk).order_by("id")

@@ -12,7 +12,9 @@ from django.utils.translation import gettext as _
 
 from ..conf import settings
 from ..models import Execution, Worker, WorkflowDefinition
+from ..models.execution import ExecutionKind
 from . import moments
+from .pretty import visible
 
 
 class Fact(NamedTuple):
@@ -51,6 +53,8 @@ def link(model: str, pk: Any, text: str, site: str) -> str:
 
 def _what(run: Execution, site: str) -> Iterator[Fact]:
     yield Fact(_("Id"), format_html("<code>{}</code>", run.pk))
+    if run.path:
+        yield Fact(_("Path"), format_html("<code>{}</code>", visible(run.path)))
     yield Fact(_("Workflow"), _workflow(run, site))
     yield Fact(_("Queue"), run.queue)
     yield Fact(_("Priority"), str(run.priority))
@@ -73,6 +77,8 @@ def _who(run: Execution, site: str) -> Iterator[Fact]:
     yield Fact(_("Lease"), str(run.lease))
     if run.recoveries:
         yield Fact(_("Recoveries"), str(run.recoveries))
+    if run.kind == ExecutionKind.STRAND:
+        return  # the page says in words whose member it is
     if run.parent_id is not None:
         yield Fact(_("Parent"), link("execution", run.parent_id, str(run.parent_id), site))
     if run.root_id != run.pk:

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
 from ..conf import settings
 from ..definition import registry
+from ..engine.results import MemberFailure
 from ..models import WorkflowDefinition
+from .previews import Preview
 
 DOTS: Final = "••••••"
 SECRET_LENGTH_MIN: Final = 6
@@ -81,11 +83,19 @@ class Mask:
             return tuple(self.value(item) for item in value)
         if isinstance(value, set):
             return {self.value(item) for item in value}
+        if isinstance(value, Preview):
+            return Preview([self.value(item) for item in value.items], value.more)
+        if isinstance(value, MemberFailure):
+            return MemberFailure(value.type, self.text(value.message))
         return self._without_secrets(value) if isinstance(value, str) else value
 
     def under(self, key: str, value: Any) -> Any:
         """``value`` as it may be shown beside ``key``."""
         return MASKED if self.hides(key) else self.value(value)
+
+    def under_any(self, keys: Iterable[str], value: Any) -> Any:
+        """The same for what stands under several keys, one within another."""
+        return MASKED if any(map(self.hides, keys)) else self.value(value)
 
     def learn(self, value: Any) -> None:
         """Remembers what stands under sensitive keys in ``value``, to hide it in texts too."""
@@ -163,3 +173,22 @@ def _sensitive_keys(workflows: set[tuple[str, int]]) -> dict[tuple[str, int], se
 def _stored_keys(names: set[str]) -> list[tuple[str, list[str]]]:
     rows = WorkflowDefinition.objects.using(settings.DATABASE).filter(name__in=names)
     return [(row.name, list(row.structure.get("sensitive", ()))) for row in rows]
+
+
+def sources_of_items(name: str, version: int) -> dict[str, str]:
+    """Of each foreach of a workflow the node or the context key its items come from, as far as the
+    code, or else what is stored of it, can tell."""
+    found = [cls.definition for cls in registry.all()]
+    structures = [d.structure() for d in found if (d.name, d.version) == (name, version)]
+    if not structures:
+        rows = WorkflowDefinition.objects.using(settings.DATABASE)
+        structures = [row.structure for row in rows.filter(name=name, version=version)]
+    return {node: source for structure in structures for node, source in _sources(structure)}
+
+
+def _sources(structure: Any) -> Iterator[tuple[str, str]]:
+    for node in structure.get("nodes") or structure.get("children") or ():
+        if node.get("items"):
+            source = str(node["items"])
+            yield node["name"], source.removeprefix('context key "').removesuffix('"')
+        yield from _sources(node)

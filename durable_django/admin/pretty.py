@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
+from django.utils.formats import number_format
 from django.utils.html import format_html, format_html_join
+from django.utils.translation import ngettext
 
+from ..engine.results import MemberFailure
 from .masking import DOTS, Masked
+from .previews import Preview
 
 Token = tuple[str, str]
 
@@ -23,6 +28,14 @@ LINE_LENGTH_MAX: Final = 76
 BYTES_SHOWN_MAX: Final = 1_000
 # Joiners that shape Arabic and Indic scripts and emoji: invisible, but part of the writing.
 _JOINERS: Final = "\u200c\u200d"
+
+
+@dataclass(frozen=True)
+class _More:
+    """Stands for the values that a preview leaves out."""
+
+    count: int
+    follows: bool
 
 
 class Pretty(NamedTuple):
@@ -38,10 +51,23 @@ def pretty(value: Any, limit: int | None = None) -> Pretty:
     >>> pretty({"id": 7, "price": Decimal("9.50")}).html
     '{<span class="durable-key">&quot;id&quot;</span>: <span class="durable-number">7</span>, ...
     """
+    return _cut(_layout(value, 0), limit)
+
+
+def brief(value: Any, limit: int) -> str:
+    """``value`` as HTML on one line, cut after ``limit`` characters.
+
+    >>> brief(["ada", "bob"], 5)
+    '[<span class="durable-text">&quot;ada…</span>'
+    """
+    return _cut(_flat(value), limit).html
+
+
+def _cut(tokens: Iterable[Token], limit: int | None) -> Pretty:
     kept: list[Token] = []
     left = limit
     is_cut = False
-    for kind, text in _layout(value, 0):
+    for kind, text in tokens:
         if left is not None and len(text) > left:
             kept.append((kind, text[:left] + "…"))
             is_cut = True
@@ -77,7 +103,7 @@ def _html(tokens: Iterable[Token]) -> str:
 def _layout(value: Any, depth: int) -> Iterator[Token]:
     """On one line where it fits, else an entry a line."""
     opened = _brackets(value)
-    if opened is None or not value:
+    if opened is None or not _is_filled(value):
         yield from _scalar(value)
         return
     line = _one_line(value, LINE_LENGTH_MAX - 2 * depth)
@@ -108,7 +134,7 @@ def _one_line(value: Any, room: int) -> list[Token] | None:
 
 def _flat(value: Any) -> Iterator[Token]:
     opened = _brackets(value)
-    if opened is None or not value:
+    if opened is None or not _is_filled(value):
         yield from _scalar(value)
         return
     begin, end, label = opened
@@ -122,10 +148,14 @@ def _flat(value: Any) -> Iterator[Token]:
     yield from label
 
 
+def _is_filled(value: Any) -> bool:
+    return bool(value.items or value.more) if isinstance(value, Preview) else bool(value)
+
+
 def _brackets(value: Any) -> tuple[str, str, list[Token]] | None:
     if isinstance(value, Mapping):
         return "{", "}", []
-    if isinstance(value, list):
+    if isinstance(value, list | Preview):
         return "[", "]", []
     if isinstance(value, tuple):
         return "(", ")", [("type", " tuple")]
@@ -139,6 +169,9 @@ def _entries(value: Any) -> Iterable[tuple[str | None, Any]]:
         return value.items()
     if isinstance(value, set):
         return ((None, item) for item in sorted(value, key=repr))
+    if isinstance(value, Preview):
+        rest = [_More(value.more, bool(value.items))] if value.more else []
+        return ((None, item) for item in (*value.items, *rest))
     return ((None, item) for item in value)
 
 
@@ -155,16 +188,28 @@ def _quoted(text: str) -> str:
 def _scalar(value: Any) -> Iterator[Token]:
     if isinstance(value, Masked):
         yield "masked", DOTS
+    elif isinstance(value, _More):
+        yield "type", _told(value)
+    elif isinstance(value, MemberFailure):
+        yield "failure", visible(": ".join(filter(None, (value.type, value.message))))
+        yield "type", " MemberFailure"
     elif isinstance(value, str):
         yield "text", _quoted(value)
     elif value is None or value is True or value is False:
         yield "constant", json.dumps(value)
     elif isinstance(value, int | float):
         yield "number", repr(value)
-    elif isinstance(value, Mapping | list):
+    elif isinstance(value, Mapping | list | Preview):
         yield "", "{}" if isinstance(value, Mapping) else "[]"
     else:
         yield from _named(value)
+
+
+def _told(more: _More) -> str:
+    number = number_format(more.count, force_grouping=True)
+    if more.follows:
+        return ngettext("… %(n)s more", "… %(n)s more", more.count) % {"n": number}
+    return ngettext("%(n)s result", "%(n)s results", more.count) % {"n": number}
 
 
 def _named(value: Any) -> Iterator[Token]:

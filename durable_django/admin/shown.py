@@ -5,7 +5,7 @@ A value that cannot be decoded here is said to be so, without its text, which no
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -14,7 +14,8 @@ from django.utils.translation import gettext
 from ..engine import values
 from ..engine.context import decode_changes
 from .masking import Mask
-from .pretty import pretty, visible
+from .pretty import brief, pretty, visible
+from .previews import Previews
 
 
 @dataclass(frozen=True)
@@ -49,18 +50,26 @@ class Shown:
     """Shows the values of one run under its mask; those longer than ``limit`` characters are cut,
     None shows them whole."""
 
-    def __init__(self, mask: Mask, limit: int | None) -> None:
+    def __init__(self, mask: Mask, limit: int | None, previews: Previews | None = None) -> None:
         self.mask = mask
         self.limit = limit
+        self.previews = previews or Previews()
 
-    def value(self, text: str) -> ValueView:
-        """One stored value."""
-        return self._view(lambda: self.mask.value(values.decode(text)))
+    def value(self, text: str, *keys: str) -> ValueView:
+        """One stored value; ``keys`` are those it stands under, one within another."""
+        return self._view(lambda: self.mask.under_any(keys, self.previews.decode(text)))
 
     def entry(self, key: str, text: str, op: str = "") -> Entry:
         """One stored value that stands under a key."""
-        value = self._view(lambda: self.mask.under(key, values.decode(text)))
-        return Entry(visible(key), value, op)
+        return Entry(visible(key), self.value(text, key), op)
+
+    def brief(self, text: str, length: int, *keys: str) -> str:
+        """The first ``length`` characters of a stored value, on one line; no results are read."""
+        try:
+            value = Previews(0).decode(text)
+        except ValueError:
+            return unreadable()
+        return brief(self.mask.under_any(keys, value), length)
 
     def text(self, text: str) -> str:
         """A free text."""
@@ -99,13 +108,13 @@ def unreadable() -> str:
     return gettext("This value cannot be read on this machine.")
 
 
-def learn(mask: Mask, text: str, key: str = "") -> None:
-    """Lets ``mask`` gather the secrets of a stored value, which may itself stand under a key."""
+def learn(mask: Mask, text: str, keys: Iterable[str] = ()) -> None:
+    """Lets ``mask`` gather the secrets of a stored value, which may itself stand under keys."""
     try:
         value = values.decode(text)
     except ValueError:
         return
-    if mask.hides(key):
+    if any(map(mask.hides, keys)):
         mask.learn_secret(value)
     else:
         mask.learn(value)
@@ -118,4 +127,4 @@ def learn_changes(mask: Mask, text: str) -> None:
     except ValueError:
         return
     for change in changes:
-        learn(mask, change.text, change.key)
+        learn(mask, change.text, (change.key,))

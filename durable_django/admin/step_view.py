@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from ..engine import values
+from ..engine.machine import COMPENSATION
+from ..engine.paths import chain_names, node_name
 from ..models import Execution, StepRun, StepStatus
 from . import badges, moments
 from .shown import Entry, ErrorView, Shown, ValueView, unreadable
@@ -27,6 +29,10 @@ class Window(NamedTuple):
     def of(cls, run: Execution, now: datetime) -> Window:
         """From its start, or its creation where it has not started, to its end or now."""
         return cls(run.started_at or run.created_at, run.finished_at or now, now)
+
+    def offset(self, moment: datetime) -> str:
+        """How long after the start: ``+1.5 s``."""
+        return f"+{moments.length((moment - self.start).total_seconds())}"
 
     def bar(self, start: datetime, end: datetime) -> tuple[str, str]:
         """Where a bar begins and how wide it is, as text: an SVG takes no localized numbers."""
@@ -52,7 +58,8 @@ class LogView:
 @dataclass(frozen=True)
 class StepView:
     """One attempt, ready to be shown. Its path is ``polling[3]/poll``: a `place`, which is empty
-    outside of blocks, and a `visit` there, which is the node's name and, after a jump, a number."""
+    outside of blocks, and a `visit` there, which is the node's name and, after a jump, a number.
+    ``undoes`` is the path of the visit that a compensation undoes."""
 
     anchor: str
     place: str
@@ -75,12 +82,20 @@ class StepView:
     logs: list[LogView]
     bar: tuple[str, str]
     is_open: bool
+    undoes: str = ""
+
+
+def keys_of(row: StepRun) -> tuple[str, ...]:
+    """The names that what an attempt gave may stand under: its node's, and of the blocks around."""
+    visit = row.path.partition("~")[0]
+    return (row.name, node_name(visit), *chain_names(visit))
 
 
 def step_view(row: StepRun, shown: Shown, window: Window, *, is_last: bool) -> StepView:
     """``row`` as its run's page shows it: folded, unless it is where the run stands or fell."""
     end = row.finished_at or window.now
-    blocks, slash, visit = row.path.rpartition("/")
+    undoes, _, by = row.path.rpartition("~") if row.kind == COMPENSATION else ("", "", row.path)
+    blocks, slash, visit = by.rpartition("/")
     completed = row.status == StepStatus.COMPLETED
     return StepView(
         anchor=f"step-{row.seq}",
@@ -91,19 +106,20 @@ def step_view(row: StepRun, shown: Shown, window: Window, *, is_last: bool) -> S
         status=row.status,
         badge=badges.step_badge(row.status),
         tone=badges.LOOKS[row.status].tone if row.status in badges.LOOKS else "calm",
-        offset=f"+{moments.length((row.started_at - window.start).total_seconds())}",
+        offset=window.offset(row.started_at),
         length=moments.length((end - row.started_at).total_seconds()),
         started=moments.at(row.started_at, window.now),
         finished=moments.at(row.finished_at, window.now),
         worker=row.worker,
         worker_id=str(row.worker_id or ""),
         progress=_progress(row, shown),
-        output=shown.entry(row.name, row.output_text).value if completed else None,
+        output=shown.value(row.output_text, *keys_of(row)) if completed else None,
         changes=shown.changes(row.changes_text),
         error=shown.error(row.error_text),
-        logs=_logs(row.logs_text, shown),
+        logs=log_views(row.logs_text, shown),
         bar=window.bar(row.started_at, end),
         is_open=is_last and row.status in OPEN,
+        undoes=undoes,
     )
 
 
@@ -113,7 +129,8 @@ def _progress(row: StepRun, shown: Shown) -> str:
     return f"{row.progress:.0%} {shown.text(row.progress_message)}".strip()
 
 
-def _logs(text: str, shown: Shown) -> list[LogView]:
+def log_views(text: str, shown: Shown) -> list[LogView]:
+    """The log lines of an attempt."""
     try:
         entries = values.decode(text)
     except ValueError:

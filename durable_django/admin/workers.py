@@ -12,9 +12,11 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from ..conf import settings
-from ..models import Execution, ExecutionStatus, Worker, WorkerStatus
+from ..models import Execution, Worker, WorkerStatus
+from ..models.execution import ExecutionKind
 from ..models.history import latest
 from . import badges, moments
+from .belonging import runs_of
 from .facts import tags
 from .read_only import ReadOnlyAdmin, seen_at
 
@@ -105,14 +107,19 @@ class WorkerAdmin(ReadOnlyAdmin):
         return executions.get_queryset(request) if executions.has_view_permission(request) else None
 
     def _runs(self, worker: Worker, runs: QuerySet[Execution]) -> list[dict[str, Any]]:
-        """What it runs now. Status and worker together: that is what the index holds."""
+        """What it runs now: runs, and members of runs."""
         now = seen_at(worker)
-        rows = latest(runs.filter(worker=worker.pk, status=ExecutionStatus.RUNNING))
+        held = Execution.objects.using(settings.DATABASE).filter(worker=worker.pk)
+        found = list(latest(held).order_by("id")[:RUNS_MAX])
+        run_of = {row.pk: row.pk for row in found}
+        run_of.update(runs_of(row for row in found if row.kind == ExecutionKind.STRAND))
+        visible = set(runs.filter(pk__in=set(run_of.values())).values_list("pk", flat=True))
         return [
             {
-                "run": run,
-                "badge": badges.execution_badge(run.status),
-                "age": moments.ago(run.started_at, now),
+                "run": row,
+                "badge": badges.execution_badge(row.status),
+                "age": moments.ago(row.started_at, now),
             }
-            for run in rows.order_by("id")[:RUNS_MAX]
+            for row in found
+            if run_of.get(row.pk) in visible
         ]

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..exceptions import ContextConflict
+from ..exceptions import ContextConflict, DefinitionChanged
 from . import values
 from .context import Change, fold
 from .machine import Outcome
@@ -70,6 +70,9 @@ def join(block: Any, fork: str, members: Sequence[Member], count: int, failures:
     the context or failed. ``count`` and ``failures`` are over all of them. ``fork`` is the stored
     form of the results.
     """
+    for member in members:
+        if stops(member.error):
+            return Outcome("failed", error=member.error, fatal=True)
     if block.kind == "race":
         return _join_race(members)
     tolerated = block.tolerated(count)
@@ -81,6 +84,12 @@ def join(block: Any, fork: str, members: Sequence[Member], count: int, failures:
         return Outcome("completed", fork, changes)
     found = {node_name(member.path): _output(member) for member in members}
     return Outcome("completed", values.join_object(found), changes, **_gave(done))
+
+
+def stops(error: Mapping[str, Any] | None) -> bool:
+    """Whether a run with this error stops where it is, to be continued when its code is right: no
+    member's failure to be borne, and nothing to be undone."""
+    return error is not None and error.get("type") == DefinitionChanged.__name__
 
 
 def _join_race(members: Sequence[Member]) -> Outcome:

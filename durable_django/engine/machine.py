@@ -9,7 +9,7 @@ Pure: no clock, no settings, no database, no logging, no randomness (a draw is h
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..definition.retry import NO_RETRY
@@ -153,11 +153,22 @@ def next_visit(definition: Definition, state: RunState) -> Visit:
                 f"{definition.name}: node {node.name!r} stands in {'/'.join(current) or 'the top'} "
                 f"now, but the checkpoint names it in {'/'.join(stored) or 'the top'}"
             )
+    if state.fork and (forked := values.decode(state.fork).kind) != node.kind:
+        raise DefinitionChanged(
+            f"{definition.name}: node {node.name!r} is a {node.kind} now, but was a {forked} when "
+            "its members began"
+        )
     return Visit(node, state.next_path, state.seq + 1, state.attempt + 1)
 
 
-def advance(definition: Definition, state: RunState, visit: Visit, outcome: Outcome) -> Transition:
-    """The transition an outcome causes.
+def advance(
+    definition: Definition,
+    state: RunState,
+    visit: Visit,
+    outcome: Outcome,
+    fetch: Callable[[str], str] | None = None,
+) -> Transition:
+    """The transition an outcome causes. ``fetch`` gives the output a reference names.
 
     Raises TypeError if the attempt's changes do not fit the context it started from.
     """
@@ -167,7 +178,7 @@ def advance(definition: Definition, state: RunState, visit: Visit, outcome: Outc
     onward, visits = "", state.visits
     if not outcome.finish:
         onward, visits = following(definition, state.visits, visit.node, visit.path, outcome.output)
-    output = _recorded_output(visit, state, outcome)
+    output = _recorded_output(visit, state, outcome, fetch)
     after = completed(state, visit.path, visit.node.kind, output, outcome.changes, onward, visits)
     if outcome.gave or outcome.gave_references:
         after = _with_what_members_gave(after, outcome)
@@ -182,6 +193,8 @@ def _not_completed(
     definition: Definition, state: RunState, visit: Visit, outcome: Outcome
 ) -> Transition:
     after = attempted(state)
+    if state.reopens:
+        return Transition(after._replace(attempt=0, reopens=False), REOPEN)
     if outcome.delay is not None:
         return Transition(after, RETRY, delay=outcome.delay)
     if state.base:  # whether the run is retried is asked when it fails as a whole
@@ -203,16 +216,18 @@ def _with_what_members_gave(state: RunState, outcome: Outcome) -> RunState:
     return state._replace(outputs={**before, **outcome.gave}, references=references)
 
 
-def advance_rollback(state: RunState, outcome: Outcome, undo: str) -> Transition:
-    """What the outcome of a compensation does: the next one comes whether or not it completed.
-    ``undo`` names that, "" if it was the last."""
+def advance_rollback(state: RunState, outcome: Outcome, undoes: str, following: str) -> Transition:
+    """What the outcome of the compensation ``undoes`` does: the next one comes whether or not it
+    completed. ``following`` names that, "" if it was the last."""
     if outcome.delay is not None:
-        return Transition(attempted(state), RETRY, delay=outcome.delay)
-    after = undone(state, outcome.status, outcome.changes, undo)
-    return Transition(after, CONTINUE if undo else COMPLETE, output=outcome.output)
+        return Transition(attempted(state)._replace(undo=undoes), RETRY, delay=outcome.delay)
+    after = undone(state, outcome.status, outcome.changes, following)
+    return Transition(after, CONTINUE if following else COMPLETE, output=outcome.output)
 
 
-def _recorded_output(visit: Visit, state: RunState, outcome: Outcome) -> str:
+def _recorded_output(
+    visit: Visit, state: RunState, outcome: Outcome, fetch: Callable[[str], str] | None
+) -> str:
     """A loop's last test is recorded with what the loop gives: its last iteration's output."""
     node: Any = visit.node
     if node.kind != "loop" or outcome.output != "false" or outcome.finish:
@@ -220,7 +235,11 @@ def _recorded_output(visit: Visit, state: RunState, outcome: Outcome) -> str:
     tested = number_in(visit.path) or 1
     iterations = tested - 1 if node.tests_first else tested
     last = node.children[-1].name
-    return state.outputs.get(last, "null") if iterations else "null"
+    if not iterations:
+        return "null"
+    if last in state.references and fetch is not None:
+        return fetch(state.references[last])
+    return state.outputs.get(last, "null")
 
 
 def replay(

@@ -34,14 +34,15 @@ class Results(Sequence[Any]):
     Equal to a list of the same values. Iterating reads ``PAGE`` rows at a time.
     """
 
-    __slots__ = ("_count", "_first")
+    __slots__ = ("_count", "_first", "kind")
 
     # (first id, start, stop) -> the values of these members; set by the models.
     read: ClassVar[Callable[[UUID, int, int], list[Any]]]
 
-    def __init__(self, first: str, count: int) -> None:
+    def __init__(self, first: str, count: int, kind: str = "foreach") -> None:
         self._first = UUID(first)
         self._count = count
+        self.kind = kind  # of the block that forked
 
     @property
     def first_id(self) -> UUID:
@@ -85,6 +86,6 @@ class Results(Sequence[Any]):
         return f"[{shown}{more}]"
 
 
-def results_text(first_id: UUID, count: int) -> str:
+def results_text(first_id: UUID, count: int, kind: str = "foreach") -> str:
     """The stored form of the results of a fork: which rows hold them, not their values."""
-    return f'{{"$":["results","{first_id}",{count}]}}'
+    return f'{{"$":["results","{first_id}",{count},"{kind}"]}}'

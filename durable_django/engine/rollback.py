@@ -8,12 +8,13 @@ Pure: rows in, entries out; the store reads, the worker runs the compensations.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from ..exceptions import NotSerializable
 from .context import Change, apply_changes
-from .paths import visit_of
+from .paths import fork_of, visit_of
 from .state import given_by
 
 # A rollback that has not found its first visit yet.
@@ -85,10 +86,25 @@ def path_of(undo: Undo, handler: str) -> str:
     return f"{undo.path}~{handler}"
 
 
-def own_view(context: Mapping[str, str], own: tuple[Change, ...]) -> Mapping[str, str]:
-    """The context as a compensation in a strand sees it: that at the failure, but what the strand
-    itself had set is as it set it, whatever the members beside it set."""
-    return apply_changes(context, tuple(change for change in own if change.op == "set"))
+def own_view(
+    context: Mapping[str, str], own: tuple[Change, ...], touched: Container[str]
+) -> Mapping[str, str]:
+    """The context as a compensation in a strand sees it: that at the failure, but a key that the
+    strand had set is as it set it, whatever the members beside it set; unless it was ``touched``
+    since, by what ran after the join or by a compensation of this strand."""
+    mine = tuple(change for change in own if change.op == "set" and change.key not in touched)
+    return apply_changes(context, mine)
+
+
+def is_beside(path: str, strand_path: str) -> bool:
+    """Whether a compensation at ``path`` belongs to another member of the same fork.
+
+    >>> is_beside("nights[2]/book~unbook", "nights[1]"), is_beside("pay~refund", "nights[1]")
+    (True, False)
+    """
+    if path.startswith((f"{strand_path}/", f"{strand_path}~")):
+        return False
+    return path.startswith((f"{fork_of(strand_path)}[", f"{fork_of(strand_path)}/"))
 
 
 def merged_leniently(context: Mapping[str, str], changes: tuple[Change, ...]) -> Mapping[str, str]:
@@ -97,19 +113,22 @@ def merged_leniently(context: Mapping[str, str], changes: tuple[Change, ...]) ->
     for change in changes:
         try:
             context = apply_changes(context, (change,))
-        except TypeError:
+        except (TypeError, NotSerializable):
             continue
     return context
 
 
-def in_same_round(path: str) -> str:
-    """The prefix of the visits that belong to the same iteration, or the same visit of a block, as
-    ``path``: their outputs are what its compensation sees. "" where nothing was repeated.
+def rounds_of(path: str, has_jumps: bool) -> list[str]:
+    """The turns a visit took part in, from the outermost in, as prefixes of the paths of all visits
+    in that turn: iterations of loops, items, and with jumps each visit of a block. Their outputs
+    are what its compensation sees, not those of later turns.
 
-    >>> in_same_round("polling[3]/decide/pay"), in_same_round("charge")
-    ('polling[3]/', '')
+    >>> rounds_of("months[2]/decide/days[3]/pay", False)
+    ['months[2]/', 'months[2]/decide/days[3]/']
     """
-    parts = path.split("/")[:-1]
-    while parts and not parts[-1].endswith("]") and "#" not in parts[-1]:
-        parts.pop()
-    return "/".join(parts) + "/" if parts else ""
+    found, prefix = [], ""
+    for part in path.split("/")[:-1]:
+        prefix += f"{part}/"
+        if has_jumps or part.endswith("]"):
+            found.append(prefix)
+    return found

@@ -37,6 +37,7 @@ class RunState(NamedTuple):
     ``visits``     path -> how often it was visited, in definitions that can jump
     ``retries``    retries of the whole run made so far (``Meta.max_retries``)
     ``fork``       while members run: the encoded results of the fork
+    ``reopens``    the members of that fork that failed are to run again, before it is joined
     ``fatal``      a strand failed with an error that is never retried
     ``undo``       in a rollback: what is undone next
     ``unrecovered`` compensations that failed
@@ -61,6 +62,7 @@ class RunState(NamedTuple):
     inherited: RunState | None = None
     changes: tuple[Change, ...] = ()
     fork: str = ""
+    reopens: bool = False
     fatal: bool = False
     undo: str = ""
     unrecovered: int = 0
@@ -188,6 +190,8 @@ def _rare_parts(state: RunState) -> str:
         text += f',"retries":{state.retries}'
     if state.fork:
         text += f',"fork":{state.fork}'
+    if state.reopens:
+        text += ',"reopens":true'
     if state.fatal:
         text += ',"fatal":true'
     if state.undo:
@@ -233,6 +237,7 @@ def from_snapshot(text: str, base: str = "", inherited: RunState | None = None) 
         inherited=inherited,
         changes=changes,
         fork=parts.get("fork", ""),
+        reopens="reopens" in parts,
         fatal="fatal" in parts,
         undo=values.decode(parts.get("undo", '""')),
         unrecovered=int(parts.get("unrecovered", "0")),

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from uuid import UUID
 
-from django.db import models
+from django.db import connections, models
 from django.db.models import JSONField, Lookup
 from django.db.models.lookups import FieldGetDbPrepValueIterableMixin, In
+
+
+def adapt_id(pk: UUID, using: str) -> UUID | str:
+    """An id as a parameter of hand-written SQL."""
+    native = connections[using].features.has_native_uuid_field
+    return pk if native else pk.hex
 
 
 class AnyOf(In):

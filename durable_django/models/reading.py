@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 from uuid import UUID
 
+from asgiref.sync import AsyncToSync
 from django.db import connections
 
 from ..conf import settings
@@ -30,7 +31,7 @@ def output_text(execution_id: UUID, reference: str, using: str | None = None) ->
     owner, _, seq = reference.rpartition(":")
     rows = StepRun.objects.using(using or settings.DATABASE).values_list("output_text", flat=True)
     wanted = rows.filter(execution_id=UUID(owner) if owner else execution_id, seq=int(seq))
-    return _off_loop(wanted.get)
+    return off_loop(wanted.get)
 
 
 def read_results(first_id: UUID, start: int, stop: int) -> list[Any]:
@@ -43,7 +44,7 @@ def read_results(first_id: UUID, start: int, stop: int) -> list[Any]:
     rows = Execution._default_manager.using(settings.DATABASE)
     rows = rows.filter(id__gte=ids[0], id__lte=ids[-1]).order_by("id")
     texts = rows.values_list("status", "result_text", "error_text")
-    return [_given(*row) for row in _off_loop(lambda: list(texts))]
+    return [_given(*row) for row in off_loop(lambda: list(texts))]
 
 
 def _given(status: str, result_text: str, error_text: str) -> Any:
@@ -53,11 +54,17 @@ def _given(status: str, result_text: str, error_text: str) -> Any:
     return values.decode(result_text)
 
 
-def _off_loop(read: Callable[[], T]) -> T:
+def off_loop(read: Callable[[], T]) -> T:
+    """What ``read`` gives, read in a thread where this one runs an event loop."""
     try:
-        asyncio.get_running_loop()
+        loop = asyncio.get_running_loop()
     except RuntimeError:
         return read()
+    # Under the test kit the loop was begun by a thread that waits for it, in whose transaction the
+    # rows may stand.
+    outer = AsyncToSync.loop_thread_executors.get(loop)
+    if outer is not None:
+        return outer.submit(read).result()
 
     def in_thread() -> T:
         try:

@@ -6,12 +6,15 @@ number of its claim: what lost its lease writes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
+
+from django.db.models import F
 
 from ..conf import settings
 from ..models import Execution, StepRun, StepStatus
 from . import deciding, hot, strands
+from .hot import Locked
 from .records import LOCKED, LOST, WRITTEN, Checkpoint, StepRecord
 from .transactions import has_row_locks, worker_transaction
 
@@ -38,25 +41,25 @@ def fenced_write(
     """
     # race: fence-before-write. The locks are held until the commit, so a cancel or a takeover
     # comes wholly before (and is seen here) or wholly after. Parents come first, as everywhere.
-    parents = strands.lock_above([c.end for c in wave if c.end], wait=wait)
-    held = hot.lock_held([c.execution_id for c in wave], worker_id, wait=wait)
-    verdicts = [_verdict(held.get(c.execution_id), c, parents) for c in wave]
+    above = {pk for c in wave if c.end for pk in c.end.locks}
+    locked = hot.lock_rows([*above, *(c.execution_id for c in wave)], wait=wait)
+    verdicts = [_verdict(worker_id, c, locked) for c in wave]
     _tell_locked_from_lost(worker_id, wave, verdicts)
     if uncertain:
         _find_written(worker_id, wave, verdicts)
     mine = [c for c, verdict in zip(wave, verdicts, strict=True) if verdict == "held"]
-    _write(worker_id, mine if wait else _without_late_notes(mine), parents)
+    _write(worker_id, mine if wait else _without_late_notes(mine), locked)
     return [WRITTEN if verdict == "held" else verdict for verdict in verdicts]
 
 
-def _verdict(row: tuple[int, bool] | None, checkpoint: Checkpoint, parents: Container[UUID]) -> str:
+def _verdict(worker_id: UUID, checkpoint: Checkpoint, locked: Mapping[UUID, Locked]) -> str:
+    row = locked.get(checkpoint.execution_id)
     if row is None:
         return LOCKED
-    lease, mine = row
-    if lease != checkpoint.lease or not mine:
+    if row.lease != checkpoint.lease or row.worker_id != worker_id:
         return LOST
     end = checkpoint.end
-    return LOCKED if end is not None and end.parent_id not in parents else "held"
+    return "held" if end is None or all(pk in locked for pk in end.locks) else LOCKED
 
 
 def _tell_locked_from_lost(
@@ -109,9 +112,7 @@ def _without_late_notes(mine: list[Checkpoint]) -> list[Checkpoint]:
     return [c for c in mine if not (c.step and (c.execution_id, c.step.seq) in late)]
 
 
-def _write(
-    worker_id: UUID, mine: Sequence[Checkpoint], parents: dict[UUID, strands.Parent]
-) -> None:
+def _write(worker_id: UUID, mine: Sequence[Checkpoint], locked: Mapping[UUID, Locked]) -> None:
     mine = [deciding.reopened(c) if c.reopens else c for c in mine]
     fresh = [(c.execution_id, c.step) for c in mine if c.step and not c.replaces]
     if fresh:
@@ -131,15 +132,18 @@ def _write(
     cleared = [c.execution_id for c in mine if c.clears and not c.move]
     if cleared:
         rows.filter(id__any=cleared).update(suspect=False, recoveries=0)
+    bumped = [c.execution_id for c in mine if c.bumps and not c.move]
+    if bumped:  # a compensation that was given up: the run goes on with the next one
+        rows.filter(id__any=bumped).update(lease=F("lease") + 1)
     forking = [c for c in mine if c.fork]
     if forking:
         strands.insert_strands(forking)
     ended = [c for c in mine if c.end]
     if ended:
         if ended[0].is_alone:
-            deciding.decide(parents, ended[0])
+            deciding.decide(locked, ended[0])
         else:
-            strands.count_ends(parents, ended)
+            strands.count_ends(locked, ended)
 
 
 _KEY = ("execution", "seq")

@@ -5,6 +5,7 @@ Each runs alone, in its own transaction, under the locks of all that stands abov
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from uuid import UUID
 
 from django.db import transaction
@@ -12,20 +13,22 @@ from django.db.models import F
 
 from .. import signals
 from ..conf import settings
-from ..engine import values
 from ..engine.context import Change, apply_changes, decode_changes, fold
 from ..engine.machine import error_of
 from ..engine.state import RunState, to_snapshot
+from ..exceptions import NotSerializable
 from ..models import Execution, ExecutionStatus
 from ..models.history import base_state
 from . import clock, wakeup
-from .hot import write_counts
+from .counting import Counted, write_counts
+from .ending import end as end_run
+from .hot import Locked
 from .records import Checkpoint, StrandEnd
 from .reopening import members_of, reopen_members
-from .strands import Parent, count_ends, end_below
+from .strands import count_ends, end_below
 
 
-def decide(parents: dict[UUID, Parent], checkpoint: Checkpoint) -> None:
+def decide(locked: Mapping[UUID, Locked], checkpoint: Checkpoint) -> None:
     """The strand of ``checkpoint`` has been written as ended; what that means for those beside it:
     a fail-fast or a race's winner ends them, ``finish`` ends the run."""
     end = checkpoint.end
@@ -33,13 +36,13 @@ def decide(parents: dict[UUID, Parent], checkpoint: Checkpoint) -> None:
     if end.finishes is not None:
         _finish(checkpoint, end, end.finishes)
         return
-    parent = parents[end.parent_id]
+    parent = locked[end.parent_id]
     failures = parent.failures + end.failed
     if end.failed and failures <= end.tolerated:
-        count_ends(parents, [checkpoint])
+        count_ends(locked, [checkpoint])
         return
-    end_below([parent.id], but=checkpoint.execution_id)
-    write_counts([(0, failures, None, parent.id)], clock.now())
+    end_below([end.parent_id], but=checkpoint.execution_id)
+    write_counts([Counted(end.parent_id, 0, failures, None, 0)], clock.now())
     wakeup.notify(parent.queue)
 
 
@@ -59,25 +62,25 @@ def _finish(checkpoint: Checkpoint, end: StrandEnd, result: str) -> None:
     members that had completed did to the context is merged up the chain."""
     rows = Execution.objects.using(settings.DATABASE)
     assert checkpoint.move is not None
-    carried = {checkpoint.execution_id: decode_changes(checkpoint.move.changes)}
     above = {row.pk: row for row in rows.filter(id__any=list(end.above))}
-    run, state = above[end.above[0]], RunState("")
-    error = ""
-    for pk in reversed(end.above):
-        row = above[pk]
-        state = base_state(row.snapshot, row.path)
-        merged = _merged(row, state, carried)
-        carried = {pk: fold((*state.changes, *merged))}
+    run = above[end.above[0]]
+    state = base_state(run.snapshot)._replace(next_path="", fork="")
+    carried = {checkpoint.execution_id: decode_changes(checkpoint.move.changes)}
     try:
-        state = state._replace(context=apply_changes(state.context, merged), next_path="", fork="")
-    except TypeError as fault:  # what members did to one key does not go together
-        error = values.encode(error_of(fault, None, ""), "error")
+        for pk in reversed(end.above):
+            row = above[pk]
+            at_fork = base_state(row.snapshot, row.path)
+            merged = _merged(row, at_fork, carried)
+            carried = {pk: fold((*at_fork.changes, *merged))}
+        state = state._replace(context=apply_changes(state.context, carried[run.pk]))
+    except (TypeError, NotSerializable) as fault:  # what members did does not go together
+        end_run(run, ExecutionStatus.FAILED, error_of(fault, None, ""), compensate=True)
+        return
     end_below([run.pk], but=checkpoint.execution_id)
     rows.filter(pk=run.pk).update(
-        status=ExecutionStatus.FAILED if error else ExecutionStatus.COMPLETED,
+        status=ExecutionStatus.COMPLETED,
         snapshot=to_snapshot(state),
-        result_text="null" if error else result,
-        error_text=error,
+        result_text=result,
         finished_at=clock.now(),
         lease=F("lease") + 1,
         remaining=0,
@@ -94,7 +97,7 @@ def _merged(
 ) -> tuple[Change, ...]:
     """The changes of the completed members of ``row``, and of the one that finishes, in order."""
     found = (
-        members_of(row, state)
+        members_of(row.pk, state)
         .filter(status=ExecutionStatus.COMPLETED)
         .exclude(changes_text="[]")
         .values_list("id", "changes_text")

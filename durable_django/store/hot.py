@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import connections
@@ -31,23 +31,34 @@ def _quoted(statuses: Sequence[str]) -> str:
     return ", ".join(f"'{status!s}'" for status in statuses)
 
 
-def lock_held(
-    ids: Sequence[UUID], worker_id: UUID, *, wait: bool = False
-) -> dict[UUID, tuple[int, bool]]:
-    """Locks the executions that nobody else has locked (``wait``: all): id -> (lease, whether the
-    worker holds it)."""
+class Locked(NamedTuple):
+    """A locked row: its lease, who holds it, and what its strands have counted down."""
+
+    lease: int
+    worker_id: UUID | None
+    status: str
+    queue: str
+    remaining: int
+    failures: int
+    released_id: UUID | None
+
+
+# In the lock order of all transitions, which matters where it waits.
+_LOCK = f"""
+SELECT id, {", ".join(Locked._fields)} FROM "{Execution._meta.db_table}"
+WHERE id = ANY(%s) ORDER BY root_id, depth, id FOR NO KEY UPDATE
+"""
+
+
+def lock_rows(ids: Sequence[UUID], *, wait: bool = False) -> dict[UUID, Locked]:
+    """Locks the executions that nobody else has locked (``wait``: all)."""
     connection = connections[settings.DATABASE]
     if connection.vendor != "postgresql":
         rows = Execution.objects.using(settings.DATABASE).filter(id__in=ids)
-        found = rows.values_list("id", "lease", "worker_id")
-        return {pk: (lease, holder == worker_id) for pk, lease, holder in found}
+        return {pk: Locked(*row) for pk, *row in rows.values_list("id", *Locked._fields)}
     with connection.cursor() as cursor:
-        cursor.execute(
-            f'SELECT id, lease, worker_id FROM "{Execution._meta.db_table}" '
-            f"WHERE id = ANY(%s) FOR NO KEY UPDATE {'' if wait else 'SKIP LOCKED'}",
-            [list(ids)],
-        )
-        return {pk: (lease, holder == worker_id) for pk, lease, holder in cursor.fetchall()}
+        cursor.execute(_LOCK if wait else f"{_LOCK} SKIP LOCKED", [list(ids)])
+        return {pk: Locked(*row) for pk, *row in cursor.fetchall()}
 
 
 _STEP_COLUMNS = (
@@ -93,11 +104,11 @@ def insert_rows(
             marks = ", ".join(["%s"] * len(columns))
             cursor.executemany(
                 f'INSERT INTO "{table}" ({names}) VALUES ({marks})',
-                _adapted(connection, columns, rows),
+                adapted(connection, columns, rows),
             )
 
 
-def _adapted(
+def adapted(
     connection: BaseDatabaseWrapper, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]
 ) -> list[list[Any]]:
     """The rows as a driver without UUIDs and datetimes takes them. Names tell which columns."""
@@ -245,7 +256,7 @@ def move_executions(checkpoints: Sequence[Checkpoint]) -> None:
     with connection.cursor() as cursor:
         cursor.executemany(
             _MOVE_ONE,
-            _adapted(connection, _MOVE_ONE_COLUMNS, [_as_row(c, now) for c in checkpoints]),
+            adapted(connection, _MOVE_ONE_COLUMNS, [_as_row(c, now) for c in checkpoints]),
         )
 
 
@@ -313,38 +324,3 @@ def _as_json(checkpoint: Checkpoint) -> dict[str, Any]:
         "wake_at": move.wake_at.isoformat() if move.wake_at else None,
         "bump": int(checkpoint.bumps),
     }
-
-
-_COUNTS = f"""
-UPDATE "{Execution._meta.db_table}" AS e SET
-    remaining = v.remaining, failures = v.failures, released_id = v.released_id,
-    status = CASE WHEN v.remaining = 0 AND e.status = 'waiting' THEN 'pending' ELSE e.status END,
-    ready_at = CASE WHEN v.remaining = 0 THEN %s ELSE e.ready_at END
-FROM json_to_recordset(%s) AS v (id uuid, remaining int, failures int, released_id uuid)
-WHERE e.id = v.id
-"""
-_COUNTS_ONE = f"""
-UPDATE "{Execution._meta.db_table}" SET
-    remaining = %s, failures = %s, released_id = %s,
-    status = CASE WHEN %s = 0 AND status = 'waiting' THEN 'pending' ELSE status END,
-    ready_at = CASE WHEN %s = 0 THEN %s ELSE ready_at END
-WHERE id = %s
-"""
-
-
-def write_counts(rows: Sequence[tuple[int, int, UUID | None, UUID]], now: datetime) -> None:
-    """(remaining, failures, released_id, id) of parents whose strands have ended; one without any
-    left becomes ready. One statement: of the ORM it would be one for each parent of a wave."""
-    connection = connections[settings.DATABASE]
-    with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            names = ("remaining", "failures", "released_id", "id")
-            found = [
-                {k: str(v) if isinstance(v, UUID) else v for k, v in zip(names, row, strict=True)}
-                for row in rows
-            ]
-            cursor.execute(_COUNTS, [now, values.encode(found, "counts")])
-            return
-        columns = ("remaining", "failures", "released_id", "left", "left", "ready_at", "id")
-        given = [(left, failed, last, left, left, now, pk) for left, failed, last, pk in rows]
-        cursor.executemany(_COUNTS_ONE, _adapted(connection, columns, given))

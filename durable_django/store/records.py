@@ -88,6 +88,11 @@ class StrandEnd(NamedTuple):
         """The execution whose member the strand is."""
         return self.above[-1]
 
+    @property
+    def locks(self) -> tuple[UUID, ...]:
+        """What of that has to be locked: what counts the end, or all that ends with it."""
+        return self.above if self.finishes is not None else self.above[-1:]
+
 
 class Checkpoint(NamedTuple):
     """One fenced write of a run: a step run, what becomes of the run, or both.

@@ -19,7 +19,7 @@ from ..engine import values
 from ..engine.machine import replay, seq_of_outputs
 from ..engine.paths import is_joining, node_name
 from ..engine.results import Results
-from ..engine.state import RunState, to_snapshot
+from ..engine.state import FORKS, RunState, to_snapshot
 from ..exceptions import WorkflowNotFound
 from ..models import Execution, ExecutionStatus
 from ..models.history import base_state, recorded_since
@@ -53,9 +53,14 @@ def reopen_members(parent: Execution, state: RunState) -> tuple[int, UUID | None
         return 0, None
     forget([parent.pk])
     ended = (ExecutionStatus.FAILED, ExecutionStatus.CANCELLED)
-    members = members_of(parent, state).filter(status__in=ended).order_by("id")
+    block = _block(parent, state.next_path)
+    members = members_of(parent.pk, state).order_by("id")
+    is_race = block is not None and block.kind == "race"
+    if is_race and members.filter(status=ExecutionStatus.COMPLETED).exists():
+        return 0, None  # it is decided, and only to be joined
+    members = members.filter(status__in=ended)
     ids = list(members.values_list("id", flat=True))
-    concurrency = _concurrency(parent, state.next_path)
+    concurrency = block.concurrency if block is not None else None
     beginning = len(ids) if concurrency is None else min(concurrency, len(ids))
     for begin in range(0, len(ids), BATCH):
         for strand in members.filter(id__any=ids[begin : begin + BATCH]):
@@ -66,12 +71,12 @@ def reopen_members(parent: Execution, state: RunState) -> tuple[int, UUID | None
     return len(ids), released_id
 
 
-def members_of(parent: Execution, state: RunState) -> QuerySet[Execution]:
+def members_of(parent_id: UUID, state: RunState) -> QuerySet[Execution]:
     """The strands of the fork at which ``parent`` stands."""
     results: Results = values.decode(state.fork)
     ids = following(results.first_id, len(results))
     rows = Execution.objects.using(settings.DATABASE)
-    return rows.filter(parent_id=parent.pk, id__gte=ids[0], id__lte=ids[-1])
+    return rows.filter(parent_id=parent_id, id__gte=ids[0], id__lte=ids[-1])
 
 
 def _go_on(execution: Execution, now: datetime, *fields: str) -> None:
@@ -79,12 +84,14 @@ def _go_on(execution: Execution, now: datetime, *fields: str) -> None:
     recorded = recorded_since({execution.pk: execution.snapshot_seq}, settings.DATABASE)
     rows = recorded.get(execution.pk, [])
     state, _ = replay(base_state(execution.snapshot, execution.path), rows, True)
-    state = state._replace(attempt=0, retries=0, fatal=False)
+    # The members of one that has to wait for its turn wait for it, too.
+    reopens = execution.held_back and is_joining(state.next_path)
+    state = state._replace(attempt=0, retries=0, fatal=False, reopens=reopens)
     if state.next_path:  # else it never began
         execution.snapshot = to_snapshot(state, seq_of_outputs(rows, state.base))
         execution.snapshot_seq = state.seq
     remaining, released_id = 0, None
-    if is_joining(state.next_path):
+    if is_joining(state.next_path) and not reopens:
         remaining, released_id = reopen_members(execution, state)
     waits = remaining or execution.held_back
     execution.status = (ExecutionStatus.WAITING if waits else ExecutionStatus.PENDING).value
@@ -101,10 +108,11 @@ def _go_on(execution: Execution, now: datetime, *fields: str) -> None:
     execution.save(using=settings.DATABASE, update_fields=changed)
 
 
-def _concurrency(run: Execution, path: str) -> int | None:
+def _block(run: Execution, path: str) -> Any:
+    """The block that forked at a path; None where the code has it no longer."""
     try:
         nodes = registry.get(run.workflow_name, run.version).definition.nodes
     except WorkflowNotFound:
         return None
-    block: Any = nodes.get(node_name(path))
-    return getattr(block, "concurrency", None)
+    block = nodes.get(node_name(path))
+    return block if block is not None and block.kind in FORKS else None

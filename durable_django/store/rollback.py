@@ -5,22 +5,23 @@ A run in rollback keeps the status ``compensating``, ready or held, from its fai
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
+from django.db.models import QuerySet
+
 from ..conf import settings
 from ..definition import registry
-from ..engine.context import Change
+from ..engine.context import Change, decode_changes
 from ..engine.machine import COMPENSATION, replay, seq_of_outputs
-from ..engine.paths import fork_of
-from ..engine.rollback import START, Completed, in_same_round
-from ..engine.state import RunState, given_by, to_snapshot
+from ..engine.paths import fork_of, number_in
+from ..engine.rollback import START, Completed, Undo, is_beside, own_view, rounds_of
+from ..engine.state import EMPTY, FORKS, RunState, as_inherited, given_by, to_snapshot
 from ..exceptions import WorkflowNotFound
 from ..models import Execution, StepRun, StepStatus, WorkflowDefinition
-from ..models.execution import ExecutionKind
 from ..models.history import base_state, recorded_since
-from .inheriting import inherited_by, item_of
+from .reopening import members_of
 
 PAGE = 100
 
@@ -67,72 +68,101 @@ def completed_visits(
         rows = rows.filter(id__lte=until)
     columns = ("id", "execution_id", "path", "kind", "next_path", "execution__path")
     found = rows.order_by("-id").values_list(*columns)[:PAGE]
-    return [Completed(*row[:5], fork_of(row[5]) if row[5] else "") for row in found]
+    return [
+        Completed(pk, owner, path, kind, onward, fork_of(strand) if strand else "")
+        for pk, owner, path, kind, onward, strand in found
+    ]
 
 
 class Scope(NamedTuple):
-    """What a visit saw, for its compensation: ``state`` for the outputs, ``outputs`` those of its
-    own round, ``own`` what its strand did to the context, ``number`` the index of the item."""
+    """What a visit saw, for its compensation: the outputs of its own turn, ``state`` for all
+    others, the item it ran for, with its index, ``number``, and the ``context``."""
 
     state: RunState
     outputs: dict[str, str]
-    own: tuple[Change, ...]
     item_text: str | None
     number: int | None
+    context: Mapping[str, str]
 
 
-def scope_of(run_id: UUID, state: RunState, row: Completed, path: str) -> Scope:
-    """The scope of the visit at ``path``; ``state`` is that of the run."""
-    outputs = _outputs_of_round(row, path)
-    if row.execution_id == run_id:
-        return Scope(state, outputs, (), None, None)
-    strand = Execution.objects.using(settings.DATABASE).get(pk=row.execution_id)
-    assert strand.parent_id is not None
-    above = inherited_by([(strand.parent_id, strand.path)])
-    inherited = above.get((strand.parent_id, fork_of(strand.path)))
-    own = _state_of(strand, inherited.state if inherited else None)
-    changes, outer = own.changes, inherited.state if inherited else None
-    while outer is not None:
-        changes, outer = (*outer.changes, *changes), outer.inherited
-    item, index = (None, None)
-    if inherited is not None:
-        item, index = item_of(strand.path, strand.input_text, inherited)
-    return Scope(own, outputs, changes, item, index)
+def scope_of(run_id: UUID, state: RunState, undo: Undo, has_jumps: bool) -> Scope:
+    """The scope of a visit; ``state`` is that of the run."""
+    strands = _strands_above(run_id, undo.row.execution_id)
+    chain = [run_id, *(strand.pk for strand in strands)]
+    outputs = _outputs_then(undo, chain, has_jumps)
+    context, own, item_text, number = state.context, state, None, None
+    for level, strand in enumerate(strands, start=1):
+        # Without its context: what members did to one key need not go together.
+        above = as_inherited(own, chain[level - 1].hex)._replace(context=EMPTY)
+        own = _state_of(strand, above)
+        touched = _touched_since(undo, strand.path, chain[:level])
+        context = own_view(context, own.changes, touched)
+        if strand.path.endswith("]"):
+            item_text, number = strand.input_text, number_in(strand.path)
+    return Scope(own, outputs, item_text, number, context)
+
+
+def _strands_above(run_id: UUID, execution_id: UUID) -> list[Execution]:
+    """The strands a visit stands in, from the outermost in."""
+    found: list[Execution] = []
+    rows = Execution.objects.using(settings.DATABASE)
+    while execution_id != run_id:
+        found.insert(0, rows.get(pk=execution_id))
+        above = found[0].parent_id
+        assert above is not None
+        execution_id = above
+    return found
+
+
+def _touched_since(undo: Undo, strand_path: str, above: Sequence[UUID]) -> set[str]:
+    """The keys that what stands above a strand has changed since, joins aside, and compensations
+    of other members."""
+    rows = StepRun.objects.using(settings.DATABASE).filter(
+        execution_id__in=above, id__gt=undo.step_id, status=StepStatus.COMPLETED
+    )
+    rows = rows.exclude(changes_text="[]").exclude(kind__in=FORKS)
+    touched: set[str] = set()
+    for kind, path, text in rows.values_list("kind", "path", "changes_text"):
+        if kind != COMPENSATION or not is_beside(path, strand_path):
+            touched.update(change.key for change in decode_changes(text))
+    return touched
+
+
+def _outputs_then(undo: Undo, chain: list[UUID], has_jumps: bool) -> dict[str, str]:
+    """The outputs in the turn of a visit. ``chain``: the run and the strands it stands in."""
+    completed = StepRun.objects.using(settings.DATABASE).filter(
+        execution_id__in=chain, status=StepStatus.COMPLETED
+    )
+    completed = completed.exclude(kind=COMPENSATION).order_by("id")
+    found = _given_by_rows(completed.filter(id__lte=undo.step_id)) if has_jumps else {}
+    for prefix in rounds_of(undo.path, has_jumps):
+        found.update(_given_by_rows(completed.filter(path__startswith=prefix)))
+    found.update(_given_by_rows(completed.filter(id=undo.step_id)))
+    return found
+
+
+def _given_by_rows(rows: QuerySet[StepRun]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    columns = ("path", "kind", "next_path", "output_text", "execution__path")
+    for path, kind, next_path, output, strand in rows.values_list(*columns):
+        base = fork_of(strand) if strand else ""
+        found.update(dict.fromkeys(given_by(path, kind, next_path, base), output))
+    return found
 
 
 def changes_never_joined(run_id: UUID, state: RunState) -> tuple[Change, ...]:
     """What the members of a fork that was never joined did to the context, in order."""
     if not state.fork:
         return ()
-    rows = Execution.objects.using(settings.DATABASE)
-    members = rows.filter(parent_id=run_id, kind=ExecutionKind.STRAND, lease__gt=0)
     found: list[Change] = []
-    for strand in members.filter(path__startswith=_fork_path(state)).order_by("id"):
+    for strand in members_of(run_id, state).filter(lease__gt=0).order_by("id"):
         own = _state_of(strand, None)
         found += own.changes
         found += changes_never_joined(strand.pk, own)
     return tuple(found)
 
 
-def _fork_path(state: RunState) -> str:
-    return state.next_path.removesuffix("[]")
-
-
 def _state_of(strand: Execution, inherited: RunState | None) -> RunState:
     rows = recorded_since({strand.pk: strand.snapshot_seq}, settings.DATABASE)
     recorded = [row for row in rows.get(strand.pk, ()) if row.status not in ("running", "waiting")]
     return replay(base_state(strand.snapshot, strand.path, inherited), recorded, True)[0]
-
-
-def _outputs_of_round(row: Completed, path: str) -> dict[str, str]:
-    rows = StepRun.objects.using(settings.DATABASE).filter(
-        execution_id=row.execution_id, status=StepStatus.COMPLETED
-    )
-    rows = rows.exclude(kind=COMPENSATION)
-    prefix = in_same_round(path)
-    same_round = rows.filter(path__startswith=prefix) if prefix else rows.filter(pk=row.step_id)
-    found: dict[str, str] = {}
-    columns = ("path", "kind", "next_path", "output_text")
-    for told, kind, next_path, output in same_round.order_by("seq").values_list(*columns):
-        found.update(dict.fromkeys(given_by(told, kind, next_path, row.base), output))
-    return found

@@ -7,8 +7,8 @@ parent ready for its join, in the same transaction, so that no join is ever lost
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
 from django.db.models import Case, F, When
@@ -18,36 +18,11 @@ from ..models import Execution, ExecutionStatus
 from ..models.execution import ExecutionKind
 from ..models.ids import following
 from . import clock, wakeup
-from .hot import insert_rows, write_counts
-from .records import Checkpoint, StrandEnd
+from .counting import Counted, write_counts
+from .hot import Locked, insert_rows
+from .records import Checkpoint
 from .starting import defaults
 from .transactions import has_row_locks
-
-
-class Parent(NamedTuple):
-    """The locked row of an execution whose strands end."""
-
-    id: UUID
-    status: str
-    queue: str
-    depth: int
-    remaining: int
-    failures: int
-    released_id: UUID | None
-
-
-def lock_above(ends: Iterable[StrandEnd], *, wait: bool = False) -> dict[UUID, Parent]:
-    """Locks what stands above ending strands and that nobody else has locked (``wait``: all), from
-    the top down."""
-    ids = {pk for end in ends for pk in (end.above if end.finishes is not None else end.above[-1:])}
-    if not ids:
-        return {}
-    rows = Execution.objects.using(settings.DATABASE).filter(id__any=list(ids))
-    rows = rows.order_by("root_id", "depth", "id")
-    if has_row_locks():
-        rows = rows.select_for_update(no_key=True, skip_locked=not wait)
-    return {row[0]: Parent(*row) for row in rows.values_list(*Parent._fields)}
-
 
 # -- fork ------------------------------------------------------------------------------------
 
@@ -97,38 +72,25 @@ def _rows_of(
 # -- join ------------------------------------------------------------------------------------
 
 
-def count_ends(parents: dict[UUID, Parent], ended: Sequence[Checkpoint]) -> None:
-    """Counts strands that have ended, under the locks of ``parents``: lets as many begin that are
+def count_ends(locked: Mapping[UUID, Locked], ended: Sequence[Checkpoint]) -> None:
+    """Counts strands that have ended, under the locks of their parents: lets as many begin that are
     held back, and makes a parent without any left ready for its join."""
     ends = [c.end for c in ended if c.end]
     counts = Counter(end.parent_id for end in ends)
     failures = Counter(end.parent_id for end in ends if end.failed)
     counted, queues = [], set()
     for pk in sorted(counts):
-        parent = parents[pk]
-        left = parent.remaining - counts[pk]
-        released_id = parent.released_id
-        if left > 0 and released_id is not None:
-            released_id = release_held_back(pk, released_id, counts[pk])
-        if left <= 0 or parent.released_id is not None:
+        parent = locked[pk]
+        left = max(parent.remaining - counts[pk], 0)
+        begins = counts[pk] if left and parent.released_id is not None else 0
+        if begins or not left:
             queues.add(parent.queue)
-        counted.append((max(left, 0), parent.failures + failures[pk], released_id, pk))
+        counted.append(
+            Counted(pk, left, parent.failures + failures[pk], parent.released_id, begins)
+        )
     write_counts(counted, clock.now())
     for queue in sorted(queues):
         wakeup.notify(queue)
-
-
-def release_held_back(parent_id: UUID, after: UUID, count: int) -> UUID | None:
-    """Lets the next ``count`` strands of a parent begin; the last of them, None if no more are
-    held back. The caller holds the parent's lock."""
-    rows = Execution.objects.using(settings.DATABASE)
-    held_back = rows.filter(parent_id=parent_id, id__gt=after, held_back=True)
-    ids = list(held_back.order_by("id").values_list("id", flat=True)[:count])
-    if ids:
-        rows.filter(id__any=ids).update(
-            status=ExecutionStatus.PENDING, held_back=False, ready_at=clock.now()
-        )
-    return ids[-1] if len(ids) == count else None
 
 
 # -- ending what is below ----------------------------------------------------------------------

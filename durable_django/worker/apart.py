@@ -27,6 +27,7 @@ from ..store.transactions import (
 )
 from .attempt import Attempt, error_of, refused, run_body
 from .conclusion import Conclusion, conclude, note_running
+from .ending import end_apart
 
 logger = logging.getLogger("durable_django.worker")
 
@@ -89,10 +90,10 @@ def run_atomic(
 ) -> tuple[Conclusion | None, bool]:
     """Runs an atomic step: its body, the fence and its checkpoint in one transaction.
 
-    Returns (conclusion, written). Not written: the attempt failed and its conclusion goes with the
-    next wave, or (None) it was given up or its lease lost. Deadlocks, serialization failures and a
-    database that is away run it again and count no attempt. ``around`` runs the body, for a test
-    kit that injects faults.
+    Returns (conclusion, written). Not written: the attempt failed, or it has ended its strand, and
+    the conclusion goes with the next wave, or (None) it was given up or its lease lost. Deadlocks,
+    serialization failures and a database that is away run it again and count no attempt. ``around``
+    runs the body, for a test kit that injects faults.
     """
     pause = 0.005
     for _ in range(ATOMIC_REPEATS_MAX):
@@ -100,13 +101,13 @@ def run_atomic(
         try:
             with worker_transaction(worker_id):
                 conclusion = _body_and_checkpoint(worker_id, attempt, around)
-            return conclusion, True
+            return conclusion, conclusion.attempt is not None
         except _Undo as undo:
             outcome = undo.outcome
             break
         except DatabaseError as error:
             if conclusion is not None and _is_written(worker_id, attempt):
-                return conclusion, True
+                return conclusion, conclusion.attempt is not None
             outcome = Outcome("failed", error=error_of(attempt, error))
             gave_up = attempt.settled and not attempt.settled_here
             if gave_up or not (is_repeatable(error) or is_away(error)):
@@ -133,10 +134,14 @@ def _body_and_checkpoint(worker_id: UUID, attempt: Attempt, around: Around | Non
         raise _Undo(None)
     attempt.settled_here = True  # a repeated transaction need not, and cannot, settle again
     conclusion = conclude(attempt, outcome)
-    verdicts = fenced_write(worker_id, [conclusion.checkpoint], False, wait=True)
-    if verdicts != [WRITTEN]:
+    end = conclusion.checkpoint.end
+    own, rest = conclusion.checkpoint, conclusion
+    # One that decides ends others: of two atomic members of a race only the winner takes effect.
+    if end is not None and not conclusion.checkpoint.is_alone:
+        own, rest = end_apart(conclusion)
+    if fenced_write(worker_id, [own], False, wait=True) != [WRITTEN]:
         raise _Undo(None)
-    return conclusion
+    return rest
 
 
 def _is_written(worker_id: UUID, attempt: Attempt) -> bool:

@@ -76,7 +76,10 @@ class Attempt:
 
     @cached_property
     def outputs(self) -> Outputs:
-        return Outputs(self.run.state, lambda reference: output_text(self.run.id, reference))
+        return Outputs(self.run.state, self._fetch)
+
+    def _fetch(self, reference: str) -> str:
+        return output_text(self.run.id, reference)
 
     @cached_property
     def input(self) -> Any:
@@ -153,7 +156,8 @@ class Attempt:
     def transition(self, outcome: Outcome) -> Transition:
         """What ``outcome`` does to the run."""
         if self._transition is None or self._transition[0] is not outcome:
-            made = machine.advance(self.run.definition, self.run.state, self.visit, outcome)
+            run = self.run
+            made = machine.advance(run.definition, run.state, self.visit, outcome, self._fetch)
             self._transition = (outcome, made)
         return self._transition[1]
 
@@ -213,7 +217,7 @@ def forked(attempt: Attempt, items: list[Any]) -> Outcome:
         ]
         members = members_of(attempt.node, attempt.path, texts)
         changes = attempt.context.changes() if "context" in attempt.__dict__ else ()
-        output = results_text(uuid7(), len(members)) if members else "[]"
+        output = results_text(uuid7(), len(members), attempt.node.kind) if members else "[]"
         outcome = Outcome("completed", output, changes, members=members)
         attempt.transition(outcome)
         return outcome

@@ -12,8 +12,8 @@ from ..engine import machine
 from ..engine.context import Context
 from ..engine.machine import COMPENSATION, Outcome, Transition, Visit
 from ..engine.outputs import Outputs
-from ..engine.rollback import Undo, own_view
-from ..models.reading import output_text
+from ..engine.rollback import Undo
+from ..models.reading import off_loop, output_text
 from ..store.rollback import Scope, scope_of
 from .attempt import Attempt
 from .run import Run
@@ -29,12 +29,13 @@ class Undoing(Attempt):
 
     @cached_property
     def _scope(self) -> Scope:
-        return scope_of(self.run.id, self.run.state, self._undo.row, self._undo.path)
+        run, undo = self.run, self._undo
+        jumps = run.definition.has_jumps
+        return off_loop(lambda: scope_of(run.id, run.state, undo, jumps))
 
     @cached_property
     def context(self) -> Context:
-        view = own_view(self.run.state.context, self._scope.own)
-        return Context(view, settings.MAX_PAYLOAD_BYTES)
+        return Context(self._scope.context, settings.MAX_PAYLOAD_BYTES)
 
     @cached_property
     def outputs(self) -> Outputs:
@@ -57,7 +58,8 @@ class Undoing(Attempt):
         if self._transition is None or self._transition[0] is not outcome:
             assert self.run.rollback is not None
             following = self.run.rollback.cursor_after(self._undo)
-            made = machine.advance_rollback(self.run.state, outcome, following)
+            undoes = self._undo.cursor
+            made = machine.advance_rollback(self.run.state, outcome, undoes, following)
             self._transition = (outcome, made)
         return self._transition[1]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, NamedTuple
 
@@ -24,13 +25,22 @@ from .run import SNAPSHOT_EVERY, Run
 class Conclusion(NamedTuple):
     """A checkpoint on its way to the database. ``attempt`` is None for a run that ends before an
     attempt; ``transition`` is None for a note that an attempt is still running; ``written`` says
-    that an atomic step has committed it already."""
+    that an atomic step has committed it already; ``told`` is a step run written before."""
 
     run: Run
     checkpoint: Checkpoint
     attempt: Attempt | None = None
     transition: Transition | None = None
     written: bool = False
+    told: StepRecord | None = None
+
+    @property
+    def makes_ready(self) -> bool:
+        """Whether, once written, there is more to claim: strands, a parent, or a rollback."""
+        written = self.checkpoint
+        move = written.move
+        begins = move is not None and move.status == ExecutionStatus.COMPENSATING
+        return bool(written.fork or written.end or written.reopens or begins)
 
 
 def conclude(attempt: Attempt, outcome: Outcome, *, given_up: bool = False) -> Conclusion:
@@ -61,9 +71,10 @@ def conclude(attempt: Attempt, outcome: Outcome, *, given_up: bool = False) -> C
     move, snapshot = None, ""
     if transition.verdict == machine.CONTINUE:
         # What members gave stands nowhere in the run's own rows.
-        begins_rollback = visit.undoes is not None and run.state.undo == START
+        # Nor does what was found out before a compensation: see Run.next_visit.
+        undoes_another = visit.undoes is not None and visit.undoes.cursor != run.state.undo
         is_due = state.seq - run.snapshot_seq >= SNAPSHOT_EVERY
-        if visit.joins or begins_rollback or is_due:
+        if visit.joins or undoes_another or is_due:
             snapshot = to_snapshot(state, _seq_of(run, attempt.visit, transition))
     else:
         move = _move(run, attempt, transition, error, step)
@@ -84,7 +95,8 @@ def conclude(attempt: Attempt, outcome: Outcome, *, given_up: bool = False) -> C
     elif run.is_strand and transition.verdict in (machine.COMPLETE, machine.FAIL):
         finishes = transition.result if outcome.finish else None
         completes = transition.verdict == machine.COMPLETE
-        checkpoint = checkpoint._replace(end=strand_end(run, completes, finishes))
+        end = strand_end(run, completes, finishes, outcome.error)
+        checkpoint = checkpoint._replace(end=end)
     return Conclusion(run, checkpoint, attempt, transition)
 
 
@@ -103,25 +115,35 @@ def _forking(checkpoint: Checkpoint, visit: Visit, outcome: Outcome) -> Checkpoi
     return checkpoint._replace(move=move, fork=fork)
 
 
-def strand_end(run: Run, completes: bool, finishes: str | None = None) -> StrandEnd:
+def strand_end(
+    run: Run,
+    completes: bool,
+    finishes: str | None = None,
+    error: Mapping[str, Any] | None = None,
+) -> StrandEnd:
     """What the end of a strand means for those beside it; ``finishes``: the run's result, where it
     called ``self.finish``."""
     assert run.inherited is not None
+    results: Results = values.decode(run.inherited.state.fork)
     block: Any = run.definition.nodes.get(node_name(run.state.base))
+    if block is not None and block.kind != results.kind:
+        block = None  # the code has changed
+    if joining.stops(error):
+        return StrandEnd(run.inherited.above, True, True)
     decides = joining.decides(block, completes)
     tolerated = 0
     if decides and not completes and block is not None:
-        tolerated = block.tolerated(len(values.decode(run.inherited.state.fork))) or 0
+        tolerated = block.tolerated(len(results)) or 0
     return StrandEnd(run.inherited.above, not completes, decides, tolerated, finishes)
 
 
 def _move(run: Run, attempt: Attempt, transition: Transition, error: str, step: StepRecord) -> Move:
     state = transition.state
-    if transition.verdict == machine.FAIL and not run.is_strand and run.definition.compensations:
+    if transition.verdict == machine.FAIL and _rolls_back(run, error):
         state = state._replace(undo=START, attempt=0)
     snapshot = to_snapshot(state, _seq_of(run, attempt.visit, transition))
     if attempt.visit.undoes is not None and transition.verdict == machine.COMPLETE:
-        return Move(_end_of_rollback(state), snapshot, state.seq)
+        return Move(end_of_rollback(state), snapshot, state.seq)
     if transition.verdict == machine.COMPLETE:
         changes = encode_changes(state.changes)
         return Move(
@@ -142,22 +164,15 @@ def _move(run: Run, attempt: Attempt, transition: Transition, error: str, step: 
     return Move(sleeping, snapshot, state.seq, wake_at=wake_at)
 
 
-def _end_of_rollback(state: RunState) -> str:
+def _rolls_back(run: Run, error: str) -> bool:
+    declared = not run.is_strand and run.definition.compensations
+    return bool(declared) and not joining.stops(values.decode(error))
+
+
+def end_of_rollback(state: RunState) -> str:
+    """The final status of a run whose compensations have ended."""
     unrecovered = state.unrecovered > 0
     return ExecutionStatus.COMPENSATION_FAILED if unrecovered else ExecutionStatus.COMPENSATED
-
-
-def end_rollback(run: Run) -> Conclusion:
-    """Ends the rollback of a run that has nothing (more) to undo. Where nothing was undone, the run
-    is as if it had no compensations, and can be retried."""
-    state = run.state._replace(undo="")
-    status = _end_of_rollback(state)
-    if run.state.undo == START:
-        state = run.before_rollback._replace(undo="")
-        failed = bool(run.claimed.error_text)
-        status = ExecutionStatus.FAILED if failed else ExecutionStatus.CANCELLED
-    move = Move(status, to_snapshot(state, run.seq_of), state.seq)
-    return Conclusion(run, Checkpoint(run.id, run.lease, None, move))
 
 
 def _seq_of(run: Run, visit: Visit, transition: Transition) -> dict[str, str]:
@@ -189,12 +204,3 @@ def note_running(attempt: Attempt) -> Conclusion:
     attempt.has_row = True
     checkpoint = Checkpoint(attempt.run.id, attempt.run.lease, step, replaces=True)
     return Conclusion(attempt.run, checkpoint, attempt)
-
-
-def stop_before_attempt(run: Run, error: BaseException) -> Conclusion:
-    """Ends a run that cannot go on: its next node is gone from the code."""
-    state: RunState = run.state
-    text = values.encode(machine.error_of(error, state.next_path or None, ""), "error")
-    move = Move(ExecutionStatus.FAILED, to_snapshot(state, run.seq_of), state.seq, error=text)
-    end = strand_end(run, False) if run.is_strand else None
-    return Conclusion(run, Checkpoint(run.id, run.lease, None, move, end=end))

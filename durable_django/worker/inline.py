@@ -16,7 +16,7 @@ from asgiref.sync import async_to_sync
 from ..conf import settings
 from ..engine.machine import Outcome
 from ..exceptions import DefinitionChanged, Suspension, WorkflowNotFound
-from ..models import FINAL, Execution, ExecutionStatus
+from ..models import FINAL, Execution
 from ..store import checkpoint, clock, leases, waking
 from ..store.claiming import READY_NOW, Claimed, claim, postpone, release
 from ..store.records import WRITTEN
@@ -25,9 +25,10 @@ from .apart import commit_start, run_atomic, verdict_of_recovery
 from .attempt import Attempt, run_body, run_body_async, timed_out
 from .capture import capturing
 from .compensating import attempt_at
-from .conclusion import Conclusion, conclude, end_rollback, stop_before_attempt
+from .conclusion import Conclusion, conclude
+from .ending import conclude_without_attempt
 from .run import UNKNOWN_WORKFLOW_SECONDS, Run, definition_of
-from .undoing import NothingToUndo
+from .undoing import NoVisit
 
 BATCH = 64
 BodyRunner = Callable[[Attempt, Callable[[], Outcome]], Outcome]
@@ -81,7 +82,9 @@ class InlineDriver:
             try:
                 for found in claimed:
                     del pending[found.id]
-                    attempts += self._serve(found)
+                    # One beside it may have failed or won since the claim.
+                    if not found.path or checkpoint.fence({found.id: found.lease}):
+                        attempts += self._serve(found)
             except SimulatedCrash:
                 self._die()
             finally:
@@ -122,12 +125,8 @@ class InlineDriver:
         while True:
             try:
                 visit = run.next_visit()
-            except DefinitionChanged as error:
-                if self._write(stop_before_attempt(run, error)) is not None:
-                    notices.execution_finished(run, ExecutionStatus.FAILED)
-                return attempts
-            except NothingToUndo:
-                ended = self._write(end_rollback(run))
+            except (DefinitionChanged, NoVisit) as why:
+                ended = self._write(conclude_without_attempt(run, why))
                 if ended is not None and ended.checkpoint.move is not None:
                     notices.execution_finished(run, ended.checkpoint.move.status)
                 return attempts

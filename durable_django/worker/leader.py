@@ -168,6 +168,10 @@ class Leader:
             return
         try:
             run = Run(claimed, definition)
+        except DatabaseError:
+            logger.exception("execution %s: what it needs cannot be read now", claimed.id)
+            self.pool.unsure = True
+            return
         except Exception as error:
             logger.exception("execution %s: what is stored of it cannot be read", claimed.id)
             self._end_unreadable(claimed, error)
@@ -297,8 +301,8 @@ class Leader:
         move = conclusion.checkpoint.move
         if move is not None:
             pool.drop(run)
-            if conclusion.checkpoint.fork or conclusion.checkpoint.end:
-                self.woken = True  # its strands, those held back, or its parent
+            if conclusion.makes_ready:
+                self.woken = True
             if move.status in FINAL:
                 notices.execution_finished(run, move.status)
             elif move.wake_at is not None:

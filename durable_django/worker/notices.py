@@ -18,7 +18,7 @@ def execution_finished(run: Run, status: str) -> None:
 
 def step_finished(conclusion: Conclusion) -> None:
     """Tells that an attempt has ended."""
-    step = conclusion.checkpoint.step
+    step = conclusion.told or conclusion.checkpoint.step
     if step is not None and step_finished_signal.receivers:
         step_finished_signal.send_robust(
             sender=conclusion.run.definition.name,

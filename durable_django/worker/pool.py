@@ -25,12 +25,13 @@ from ..store.checkpoint import fence
 from .apart import commit_start, run_atomic, verdict_of_recovery
 from .attempt import Attempt, refused, run_body, timed_out
 from .compensating import attempt_at
-from .conclusion import Conclusion, conclude, end_rollback, stop_before_attempt
+from .conclusion import Conclusion, conclude
+from .ending import conclude_without_attempt
 from .hygiene import close_all, close_old_connections, left_dirty
 from .loop import AsyncLoop
 from .run import Run
 from .slots import Slot
-from .undoing import NothingToUndo
+from .undoing import NoVisit
 
 logger = logging.getLogger("durable_django.worker")
 
@@ -170,11 +171,8 @@ class Pool:
         run.queued_at = time.monotonic()
         try:
             node = run.next_visit().node
-        except DefinitionChanged as error:
-            self.finished.append(stop_before_attempt(run, error))
-            return
-        except NothingToUndo:
-            self.finished.append(end_rollback(run))
+        except (DefinitionChanged, NoVisit) as why:
+            self.finished.append(conclude_without_attempt(run, why))
             return
         except DatabaseError:
             logger.exception("execution %s: what is to be undone cannot be read now", run.id)

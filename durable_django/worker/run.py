@@ -18,7 +18,7 @@ from ..models.history import base_state
 from ..store.claiming import Claimed
 from ..store.inheriting import item_of
 from ..store.records import Checkpoint
-from .undoing import Rollback, with_members_changes
+from .undoing import Rollback, StrandIsThrough, with_members_changes
 
 SNAPSHOT_EVERY = 100
 # How long a run whose workflow this process does not have is put back for.
@@ -128,10 +128,17 @@ class Run:
             self.lease += 1
 
     def next_visit(self) -> Visit:
-        """See :func:`machine.next_visit`; kept as ``visit``. In a rollback it reads, and raises
-        NothingToUndo at its end."""
+        """See :func:`machine.next_visit`; kept as ``visit``. In a rollback it reads. NoVisit where
+        there is none."""
         if self.rollback is not None:
             self.visit = self.rollback.next_visit(self.state)
+            undoes = self.visit.undoes
+            if self.state.attempt and undoes is not None and undoes.cursor != self.state.undo:
+                # The code of the one that was tried last has gone with a deploy.
+                unrecovered = self.state.unrecovered + 1
+                self.state = self.state._replace(attempt=0, unrecovered=unrecovered)
+        elif self.is_strand and not self.state.next_path:
+            raise StrandIsThrough
         else:
             self.visit = machine.next_visit(self.definition, self.state)
         return self.visit

@@ -18,8 +18,16 @@ if TYPE_CHECKING:
     from ..engine.state import RunState
 
 
-class NothingToUndo(Exception):
+class NoVisit(Exception):
+    """There is nothing (more) to run, and what that means is still to be written."""
+
+
+class NothingToUndo(NoVisit):
     """The rollback of a run has nothing (more) to do."""
+
+
+class StrandIsThrough(NoVisit):
+    """The last step of a strand has committed, but not the strand's end."""
 
 
 class Rollback:
@@ -47,7 +55,8 @@ class Rollback:
                 undo = self._entries[0]
                 handler = self._compensations[undo.node]
                 path = path_of(undo, handler.name or "")
-                return Visit(handler, path, state.seq + 1, state.attempt + 1, undo)
+                before = state.attempt if undo.cursor == state.undo else 0
+                return Visit(handler, path, state.seq + 1, before + 1, undo)
             self._entries.popleft()
 
     def cursor_after(self, undo: Undo) -> str:
