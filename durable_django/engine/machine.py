@@ -153,12 +153,22 @@ def next_visit(definition: Definition, state: RunState) -> Visit:
                 f"{definition.name}: node {node.name!r} stands in {'/'.join(current) or 'the top'} "
                 f"now, but the checkpoint names it in {'/'.join(stored) or 'the top'}"
             )
-    if state.fork and (forked := values.decode(state.fork).kind) != node.kind:
-        raise DefinitionChanged(
-            f"{definition.name}: node {node.name!r} is a {node.kind} now, but was a {forked} when "
-            "its members began"
-        )
+    if state.fork:
+        _check_fork(definition, node, state.fork)
+    elif state.inherited is not None:
+        _check_fork(definition, definition.nodes[node_name(state.base)], state.inherited.fork)
     return Visit(node, state.next_path, state.seq + 1, state.attempt + 1)
+
+
+def _check_fork(definition: Definition, block: Node, fork: str) -> None:
+    """The block of a fork is still what it was when its members began. ``fork`` is the stored form
+    of its results, which ends with the kind."""
+    forked = fork.rsplit('"', 2)[1]
+    if forked != block.kind:
+        raise DefinitionChanged(
+            f"{definition.name}: node {block.name!r} is a {block.kind} now, but was a {forked} "
+            "when its members began"
+        )
 
 
 def advance(

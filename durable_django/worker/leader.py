@@ -129,7 +129,7 @@ class Leader:
             return 0
         if time.monotonic() < self._crowded_until:
             return pool.threads - held
-        average = pool.step_seconds
+        average = pool.costs.step_seconds
         if average is None:
             return 2 * pool.threads - held
         if average < 0.001:
@@ -223,7 +223,7 @@ class Leader:
             if not pool.fast:
                 return
             run = pool.fast.popleft()
-            if pool.is_slow(run):
+            if pool.costs.is_slow(run.visit.node):
                 pool.serve_apart(run)
                 continue
             attempt = pool.begin(run)

@@ -22,10 +22,13 @@ from django.db import Error as DatabaseError
 
 from ..exceptions import AttemptAbandoned, DefinitionChanged, DurableError
 from ..store.checkpoint import fence
+from ..store.records import WRITTEN
 from .apart import commit_start, run_atomic, verdict_of_recovery
 from .attempt import Attempt, refused, run_body, timed_out
+from .committer import Committer
 from .compensating import attempt_at
 from .conclusion import Conclusion, conclude
+from .costs import SLOW_SECONDS, Costs
 from .ending import conclude_without_attempt
 from .hygiene import close_all, close_old_connections, left_dirty
 from .loop import AsyncLoop
@@ -35,13 +38,10 @@ from .undoing import NoVisit
 
 logger = logging.getLogger("durable_django.worker")
 
-# A node that takes longer than this on average runs apart from the wave.
-SLOW_SECONDS = 0.001
-STANDSTILL_SECONDS = 0.005
 # A run that waited in memory longer than this is fenced again before its step starts.
 FENCE_SECONDS = 0.05
-# How much the last duration counts in a node's average.
-WEIGHT = 0.2
+# A fork of more members than this is not written in a wave; it takes about 20 µs a member.
+WAVE_MEMBERS_MAX = 1_000
 
 LEAD = object()
 
@@ -77,8 +77,7 @@ class Pool:
         self.active: set[Attempt] = set()
         # Attempts that could not be interrupted when they were given up.
         self.interrupting: set[Attempt] = set()
-        self.costs: dict[object, float] = {}
-        self.step_seconds: float | None = None
+        self.costs = Costs()
         self.may_start: Callable[[], bool] = lambda: True
         self.slots: list[Slot] = []
         self.loop = AsyncLoop(self.end_async)
@@ -183,7 +182,7 @@ class Pool:
         starts_first = run.suspect or run.started_row or node.at_most_once
         if node.is_async and not starts_first and not self.stopping:
             self._submit(self.begin(run))  # needs no thread
-        elif starts_first or node.atomic or node.is_async or self.is_slow(run):
+        elif starts_first or node.atomic or node.is_async or self.costs.is_slow(run.visit.node):
             self.serve_apart(run)
         else:
             self.fast.append(run)
@@ -199,23 +198,6 @@ class Pool:
         """The run has left this worker's hands; it may be back already, under another lease."""
         if self.runs.get(run.id) is run:
             del self.runs[run.id]
-
-    def measure(self, node: object, seconds: float) -> None:
-        """Remembers how long a node takes, and steps in general."""
-        before = self.costs.get(node)
-        self.costs[node] = seconds if before is None else before + WEIGHT * (seconds - before)
-        average = self.step_seconds
-        self.step_seconds = (
-            seconds if average is None else average + WEIGHT / 4 * (seconds - average)
-        )
-
-    def seems_slow(self, node: object) -> None:
-        """A node that holds the leader at this moment: no other run shall try it in the wave."""
-        self.costs[node] = max(self.costs.get(node, 0.0), STANDSTILL_SECONDS)
-
-    def is_slow(self, run: Run) -> bool:
-        """Whether the run's next step is served apart from the wave."""
-        return self.costs.get(run.visit.node, 0.0) > SLOW_SECONDS
 
     # -- running one step --------------------------------------------------------------------
 
@@ -251,7 +233,7 @@ class Pool:
             except AttemptAbandoned:
                 continue
         seconds = time.monotonic() - slot.since
-        self.measure(attempt.node, seconds)
+        self.costs.measure(attempt.node, seconds)
         dirt = left_dirty(ours_only=seconds < SLOW_SECONDS)
         if slot.was_interrupted():
             close_all()
@@ -259,7 +241,22 @@ class Pool:
             return
         if dirt is not None and outcome.status == "completed":
             outcome = refused(attempt, DurableError(dirt))
-        self.finished.append(conclude(attempt, outcome))
+        conclusion = conclude(attempt, outcome)
+        if len(outcome.members) > WAVE_MEMBERS_MAX:
+            conclusion = self._write_apart(slot, conclusion)
+        self.finished.append(conclusion)
+
+    def _write_apart(self, slot: Slot, conclusion: Conclusion) -> Conclusion:
+        """Writes a fork of many members here: in a wave it would hold up all other runs. The baton
+        is passed on meanwhile."""
+        assert conclusion.attempt is not None
+        slot.attempt = conclusion.attempt
+        try:
+            committer = Committer(self.may_start)
+            [(concluded, verdict)] = committer.commit(self.worker_id, [conclusion])
+            return concluded._replace(written=verdict == WRITTEN)
+        finally:
+            slot.attempt = None
 
     def _run_apart(self, slot: Slot, run: Run) -> None:
         """Runs one step in a follower's thread."""
@@ -354,7 +351,7 @@ class Pool:
                 break
             except AttemptAbandoned:
                 continue
-        self.measure(attempt.node, time.monotonic() - slot.since)
+        self.costs.measure(attempt.node, time.monotonic() - slot.since)
         left_dirty()
         if slot.was_interrupted():
             close_all()

@@ -10,8 +10,9 @@ import threading
 import time
 
 from .attempt import Attempt
+from .costs import STANDSTILL_SECONDS
 from .leader import attempts_running
-from .pool import STANDSTILL_SECONDS, Pool
+from .pool import Pool
 from .slots import Slot
 
 logger = logging.getLogger("durable_django.worker")
@@ -71,7 +72,7 @@ class Watch:
         if time.monotonic() - slot.since >= STANDSTILL_SECONDS:
             with pool.mutex:
                 if pool.leader is slot and slot.attempt is attempt:
-                    pool.seems_slow(attempt.node)
+                    pool.costs.seems_slow(attempt.node)
                     pool.leader = None
                     pool.follower_wakes.notify()
         return True
