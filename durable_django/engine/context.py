@@ -121,7 +121,10 @@ def _incremented(key: str, before: Any, by: Any) -> Any:
     for value in (before, by):
         if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
             raise TypeError(f'context["{key}"]: cannot increment {before!r} by {by!r}')
-    return before + by
+    try:
+        return before + by
+    except ArithmeticError as error:  # a float and an integer beyond all floats, say
+        raise TypeError(f'context["{key}"]: cannot add the two numbers: {error}') from error
 
 
 def _judged_key(key: Any) -> str:

@@ -264,7 +264,7 @@ def replay(
     for row in recorded:
         if row.status == "running":
             return state, row
-        if counts_visits:
+        if counts_visits and row.kind != COMPENSATION:
             visits.update(visits_on(row.path))
             visits.update(visits_on(row.next_path) if row.next_path else ())
         changes = decode_changes(row.changes)

@@ -95,8 +95,9 @@ def scope_of(run_id: UUID, state: RunState, undo: Undo, has_jumps: bool) -> Scop
         # Without its context: what members did to one key need not go together.
         above = as_inherited(own, chain[level - 1].hex)._replace(context=EMPTY)
         own = _state_of(strand, above)
-        touched = _touched_since(undo, strand.path, chain[:level])
-        context = own_view(context, own.changes, touched)
+        if any(change.op == "set" for change in own.changes):
+            touched = _touched_since(undo, strand.path, chain[:level])
+            context = own_view(context, own.changes, touched)
         if strand.path.endswith("]"):
             item_text, number = strand.input_text, number_in(strand.path)
     return Scope(own, outputs, item_text, number, context)

@@ -153,7 +153,7 @@ class Leader:
             return False
         # race: clear-then-fetch. A wake-up that comes during the fetch must not be cleared by it.
         self.woken = False
-        found = claim(pool.worker_id, self.queues, room, suspects=not pool.suspect_running)
+        found = claim(pool.worker_id, self.queues, room, suspects=pool.suspect is None)
         if len(found) == room:
             self.woken = True
         for claimed in found:
@@ -315,6 +315,7 @@ class Leader:
         assert attempt is not None
         assert transition is not None
         run.go_on(attempt.visit, transition.state, conclusion.checkpoint)
+        self.pool.clear(run)
         self.pool.enqueue(run)
 
     # -- hand back ---------------------------------------------------------------------------

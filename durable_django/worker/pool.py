@@ -70,7 +70,8 @@ class Pool:
         self.fast: deque[Run] = deque()
         self.slow: deque[Run] = deque()
         self.finished: deque[Conclusion] = deque()
-        self.suspect_running = False
+        # The suspect that runs, until its outcome is written.
+        self.suspect: Run | None = None
         # The database may say that this worker holds runs which are not in memory.
         self.unsure = False
         # Attempts whose body runs now, apart from the leader's wave.
@@ -136,10 +137,11 @@ class Pool:
         if self.busy >= self.threads:
             return None
         for run in self.slow:
-            if not (run.suspect and self.suspect_running):
+            if not (run.suspect and self.suspect is not None):
                 self.slow.remove(run)
                 self.busy += 1
-                self.suspect_running = self.suspect_running or run.suspect
+                if run.suspect:
+                    self.suspect = run
                 return run
         return None
 
@@ -198,6 +200,16 @@ class Pool:
         """The run has left this worker's hands; it may be back already, under another lease."""
         if self.runs.get(run.id) is run:
             del self.runs[run.id]
+        self.clear(run)
+
+    def clear(self, run: Run) -> None:
+        """If the run was the suspect, it no longer is: the next one may begin."""
+        # race: suspect-in-doubt. Not before its outcome is written: the next one may kill the
+        # process, and what was begun and not ended counts against this one.
+        if self.suspect is run:
+            with self.mutex:
+                self.suspect = None
+                self.follower_wakes.notify()
 
     # -- running one step --------------------------------------------------------------------
 
@@ -247,20 +259,18 @@ class Pool:
         self.finished.append(conclusion)
 
     def _write_apart(self, slot: Slot, conclusion: Conclusion) -> Conclusion:
-        """Writes a fork of many members here: in a wave it would hold up all other runs. The baton
-        is passed on meanwhile."""
+        """Writes a fork of many members here: in a wave it would hold up all other runs."""
         assert conclusion.attempt is not None
-        slot.attempt = conclusion.attempt
+        slot.attempt = conclusion.attempt  # so that the baton is passed on meanwhile
         try:
-            committer = Committer(self.may_start)
-            [(concluded, verdict)] = committer.commit(self.worker_id, [conclusion])
+            [found] = Committer(self.may_start).commit(self.worker_id, [conclusion])
+            concluded, verdict = found
             return concluded._replace(written=verdict == WRITTEN)
         finally:
             slot.attempt = None
 
     def _run_apart(self, slot: Slot, run: Run) -> None:
         """Runs one step in a follower's thread."""
-        suspect = run.suspect  # the leader clears it as soon as the step has concluded
         try:
             close_old_connections()
             attempt = self.begin(run) if self._is_fenced(run) else None
@@ -270,8 +280,6 @@ class Pool:
             self._lose(slot, run)
             raise
         finally:
-            if suspect:
-                self.suspect_running = False
             self.leave_place(slot)
 
     def _is_fenced(self, run: Run) -> bool:

@@ -118,6 +118,7 @@ class WorkerService:
             pool.fast.clear()
             pool.slow.clear()
             pool.runs.clear()
+            pool.suspect = None
             pool.unsure = True
         self._ready()
 
