@@ -14,8 +14,8 @@ TEST = env -u DATABASE_URL
 
 help:
 	@echo "make test     the tests on SQLite, then on a real PostgreSQL   (ARGS='-k word -x')"
-	@echo "make demo     a shop: real orders, one run each, until all end (ORDERS=all, DATABASE_URL=…)"
-	@echo "make admin    the shop's admin, with a demo login and a worker (PORT=8000)"
+	@echo "make demo     real orders and trips, one run each, until all end (ORDERS=all, DATABASE_URL=…)"
+	@echo "make admin    the demo's admin, with a demo login and a worker (PORT=8000)"
 	@echo "make lint     formatting, style, types, layers, migrations"
 	@echo "make format   what can be put right by itself"
 	@echo "make bench    the benchmarks                                   (ARGS='--help')"

@@ -15,6 +15,8 @@ class Sizes:
     starts: int = 2_000
     starts_at_once: int = 10_000
     sleeping: int = 640
+    items: tuple[int, ...] = (1_000, 10_000, 50_000)
+    iterations: int = 5_000
     idle_seconds: float = 20.0
     memory: int = 100_000
 
@@ -29,6 +31,8 @@ QUICK = Sizes(
     starts=300,
     starts_at_once=2_000,
     sleeping=160,
+    items=(500, 2_000),
+    iterations=1_000,
     idle_seconds=5.0,
     memory=10_000,
 )

@@ -2,7 +2,7 @@
 
 import time
 
-from durable_django import Workflow, step
+from durable_django import Workflow, foreach, loop, step
 
 SLEEP_SECONDS = 0.01
 SLOW_SECONDS = 1.0
@@ -76,3 +76,40 @@ class Slow(Workflow):
     def only(self) -> dict[str, int]:
         time.sleep(SLOW_SECONDS)
         return {"n": 1}
+
+
+class ForEachItem(Workflow):
+    """One trivial step for each of many items; all at once, or 50 at a time."""
+
+    with foreach(lambda self: range(self.input["items"])) as each:
+
+        @step
+        def do(self) -> dict[str, int]:
+            return {"n": 1}
+
+
+class ForEachItemHeld(Workflow):
+    """The same, 50 at a time."""
+
+    with foreach(lambda self: range(self.input["items"]), concurrency=50) as each:
+
+        @step
+        def do(self) -> dict[str, int]:
+            return {"n": 1}
+
+
+def _is_through(self: Workflow) -> bool:
+    return bool(self.iteration >= self.input["iterations"])
+
+
+class LongLoop(Workflow):
+    """One trivial step in a loop, counting in the context."""
+
+    with loop(
+        until=lambda self: self.iteration >= self.input["iterations"], max_iterations=10**6
+    ) as counting:
+
+        @step
+        def count(self) -> int:
+            total: int = self.context.increment("n")
+            return total

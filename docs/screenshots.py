@@ -56,7 +56,7 @@ if orders:
     call_command("shop_demo", orders=orders)
 for number in range(min(orders, 3)):
     ProcessOrder.start({{"order": number}}, queue="evening", tags=["vip"])
-retried = Execution.objects.filter(steps__attempt=2)
+retried = Execution.objects.filter(own_steps__attempt=2)
 failed = Execution.objects.filter(status="failed")
 for found in (
     retried.filter(status="completed").first(), failed.first(),

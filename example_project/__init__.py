@@ -1,1 +1,2 @@
-"""A music shop that runs on durable_django, to learn from and to try things on."""
+"""A music shop, a travel agency and reports that run on durable_django, to learn from and to try
+things on."""

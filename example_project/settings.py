@@ -49,6 +49,8 @@ INSTALLED_APPS = [
     "django_q",
     "durable_django",
     "example_project.shop",
+    "example_project.trips",
+    "example_project.reports",
 ]
 
 MIDDLEWARE = [

@@ -33,7 +33,7 @@ from durable_django.models import ExecutionStatus, StepStatus
 from tests.docs_shop import import_as_shop, make_process_order
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 GUIDE = "\n".join(page.read_text(encoding="utf-8") for page in PAGES if page.parent != ROOT)
 
 BLOCK = re.compile(
@@ -236,7 +236,8 @@ def test_the_links_of_a_page_lead_somewhere(page):
 
 def test_every_page_is_reached_from_the_index():
     linked = {link.partition("#")[0] for link in links_of(ROOT / "docs" / "index.md")}
-    assert {page.name for page in PAGES[1:]} - {"index.md"} <= linked
+    pages = {page.relative_to(ROOT / "docs").as_posix() for page in PAGES[1:]}
+    assert pages - {"index.md"} <= linked
 
 
 # -- completeness ----------------------------------------------------------------------------

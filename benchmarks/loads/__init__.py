@@ -4,12 +4,14 @@ from collections.abc import Callable, Iterator
 
 from ..figures import Figure
 from ..sizes import Sizes
-from . import drain, idle, latency, memory, sleeping, slow, starting
+from . import drain, forks, idle, latency, loops, memory, sleeping, slow, starting
 
 LOADS: dict[str, Callable[[Sizes], Iterator[Figure]]] = {
     "drain": drain.measure,
     "latency": latency.measure,
     "start": starting.measure,
+    "forks": forks.measure,
+    "loops": loops.measure,
     "sleeping": sleeping.measure,
     "slow": slow.measure,
     "idle": idle.measure,

@@ -47,11 +47,8 @@ LEAD = object()
 
 
 class Pool:
-    """Runs steps on ``threads`` threads, with one more that leads.
-
-    ``lead`` is called by the thread that holds the baton and returns when it has lost it or the
-    pool is stopping; see ``leader.py``.
-    """
+    """Runs steps on ``threads`` threads, with one more that leads: ``lead`` is called by the thread
+    that holds the baton and returns when it has lost it or the pool stops; see ``leader.py``."""
 
     def __init__(self, threads: int, lead: Callable[[Slot], None]) -> None:
         self.threads = threads
@@ -203,9 +200,9 @@ class Pool:
         self.clear(run)
 
     def clear(self, run: Run) -> None:
-        """If the run was the suspect, it no longer is: the next one may begin."""
-        # race: suspect-in-doubt. Not before its outcome is written: the next one may kill the
-        # process, and what was begun and not ended counts against this one.
+        """If the run was the suspect, the next one may begin."""
+        # race: suspect-in-doubt. It must be written: the next one may kill the process, and what
+        # was begun without an end counts against this one.
         if self.suspect is run:
             with self.mutex:
                 self.suspect = None

@@ -1,32 +1,17 @@
 """The shop in the admin: to look at, and to give money back by hand.
 
-Orders link to the run that handles them; a refund is a run, too.
+Orders and newsletters link to the runs that handle them; a refund is a run, too.
 """
-
-from typing import Any
 
 from django.contrib import admin, messages
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.urls import reverse
-from django.utils.html import format_html
 
-from .models import Customer, Order, Payment, Product
+from example_project.looking import LookOnly, link_to_run
+
+from .models import Customer, Letter, Newsletter, Order, Payment, Product
 from .workflows import start_refund
-
-
-class LookOnly(admin.ModelAdmin):
-    """Rows that only workflows and the order book change."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 @admin.register(Customer)
@@ -52,10 +37,7 @@ class OrderAdmin(LookOnly):
 
     @admin.display(description="run")
     def run_link(self, order: Order) -> str:
-        if order.run is None:
-            return "-"
-        url = reverse("admin:durable_django_execution_change", args=[order.run])
-        return format_html('<a href="{}">{}</a>', url, order.run)
+        return link_to_run(order.run)
 
 
 @admin.register(Payment)
@@ -78,3 +60,20 @@ class PaymentAdmin(LookOnly):
 
     def has_refund_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("shop.change_payment")
+
+
+@admin.register(Newsletter)
+class NewsletterAdmin(LookOnly):
+    list_display = ["subject", "run_link"]
+
+    @admin.display(description="run")
+    def run_link(self, newsletter: Newsletter) -> str:
+        return link_to_run(newsletter.run)
+
+
+@admin.register(Letter)
+class LetterAdmin(LookOnly):
+    list_display = ["customer", "newsletter", "sent_at"]
+    list_filter = ["newsletter"]
+    list_select_related = ["customer", "newsletter"]
+    search_fields = ["=customer__number"]

@@ -1,7 +1,7 @@
-"""What the shop keeps: customers, products with stock, orders, payments.
+"""What the shop keeps: customers, products with stock, orders, payments, newsletters.
 
-Plain Django models; none of them knows of workflows but for Order.run, which says which run
-handles an order. The rules of moving between states stand in workflows.py and payments.py.
+Plain Django models; none of them knows of workflows but for the fields called run, which say what
+handles an order or a newsletter. The rules stand in workflows.py, newsletter.py and payments.py.
 """
 
 from decimal import Decimal
@@ -91,3 +91,34 @@ class Payment(models.Model):
 
     def __str__(self) -> str:
         return f"payment {self.pk} for {self.order}"
+
+
+class Newsletter(models.Model):
+    """News for all customers; each gets one letter."""
+
+    subject = models.CharField(max_length=200)
+    text = models.TextField()
+    run = models.UUIDField(null=True, blank=True, help_text="The run that sends it.")
+
+    class Meta:
+        ordering = ["-pk"]
+
+    def __str__(self) -> str:
+        return self.subject
+
+
+class Letter(models.Model):
+    """A newsletter has gone out to a customer: one row, so that nobody gets it twice."""
+
+    newsletter = models.ForeignKey(Newsletter, on_delete=models.CASCADE, related_name="letters")
+    customer = models.ForeignKey(Customer, on_delete=models.CASCADE, related_name="letters")
+    sent_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["newsletter", "customer"], name="shop_one_letter_each")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.newsletter} for {self.customer}"

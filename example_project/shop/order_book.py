@@ -1,12 +1,10 @@
-"""Fills the shop from the order book, at once or page by page: data/cdnow_orders.csv, one row a
-purchase.
+"""Fills the shop from the order book, page by page: data/cdnow_orders.csv, one row a purchase.
 
 The book knows no products and no stock; both are derived from it, the same way each time: the
 product from the price of one CD, the stock from what was ordered, short for some titles.
 """
 
 import csv
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -15,8 +13,9 @@ from itertools import islice
 from pathlib import Path
 
 from django.db import transaction
+from django.db.models import Sum
 
-from .models import Customer, Order, Payment, Product
+from .models import Customer, Letter, Newsletter, Order, Payment, Product
 
 BOOK = Path(__file__).parent / "data" / "cdnow_orders.csv"
 
@@ -80,35 +79,8 @@ def add_orders(purchases: list[Purchase]) -> None:
     customers = {
         customer.number: customer for customer in Customer.objects.filter(number__in=numbers)
     }
-    _create_orders(
-        purchases, customers, {product.sku: product for product in Product.objects.all()}
-    )
-
-
-@transaction.atomic
-def fill_shop(limit: int | None = None) -> list[Order]:
-    """Empty the shop and fill it with the first `limit` purchases; their orders."""
-    for model in (Payment, Order, Product, Customer):
-        model.objects.all().delete()
-    purchases = list(read(limit))
-    return _create_orders(purchases, _customers(purchases), _products(purchases))
-
-
-def sku_of(purchase: Purchase) -> str:
-    """The product whose price band the purchase falls in."""
-    price = purchase.amount / purchase.quantity
-    return next(sku for sku, _, up_to, _ in CATALOGUE if up_to is None or price <= up_to)
-
-
-def is_reachable(customer: str) -> bool:
-    """Whether parcels reach this customer; one in 19 has moved."""
-    return int(customer) % 19 != 2
-
-
-def _create_orders(
-    purchases: list[Purchase], customers: dict[str, Customer], products: dict[str, Product]
-) -> list[Order]:
-    return Order.objects.bulk_create(
+    products = {product.sku: product for product in Product.objects.all()}
+    Order.objects.bulk_create(
         [
             Order(
                 number=purchase.number,
@@ -124,23 +96,36 @@ def _create_orders(
     )
 
 
-def _customers(purchases: list[Purchase]) -> dict[str, Customer]:
-    numbers = sorted({purchase.customer for purchase in purchases})
-    made = Customer.objects.bulk_create(
-        [Customer(number=number, reachable=is_reachable(number)) for number in numbers],
-        batch_size=1000,
-    )
-    return {customer.number: customer for customer in made}
+@transaction.atomic
+def empty_shop() -> None:
+    """Takes out all that the shop keeps."""
+    for model in (Letter, Newsletter, Payment, Order, Product, Customer):
+        model.objects.all().delete()
 
 
-def _products(purchases: list[Purchase]) -> dict[str, Product]:
-    ordered = Counter[str]()
-    for purchase in purchases:
-        ordered[sku_of(purchase)] += purchase.quantity
-    made = Product.objects.bulk_create(
-        [
-            Product(sku=sku, title=title, stock=ordered[sku] * percent // 100)
-            for sku, title, _, percent in CATALOGUE
-        ]
-    )
-    return {product.sku: product for product in made}
+def stock_up() -> int:
+    """Gives each title so many copies as are needed for what was ordered, or fewer; how many that
+    are together."""
+    percents = {sku: percent for sku, _, _, percent in CATALOGUE}
+    products = list(Product.objects.annotate(ordered=Sum("orders__quantity", default=0)))
+    for product in products:
+        product.stock = product.ordered * percents[product.sku] // 100
+    Product.objects.bulk_update(products, ["stock"])
+    return sum(product.stock for product in products)
+
+
+def copy_book(rows: int | None, target: Path) -> None:
+    """Writes an order book of the first `rows` purchases of the real one, None for all."""
+    with BOOK.open(encoding="utf-8") as book, target.open("w", encoding="utf-8") as copy:
+        copy.writelines(islice(book, None if rows is None else rows + 1))
+
+
+def sku_of(purchase: Purchase) -> str:
+    """The product whose price band the purchase falls in."""
+    price = purchase.amount / purchase.quantity
+    return next(sku for sku, _, up_to, _ in CATALOGUE if up_to is None or price <= up_to)
+
+
+def is_reachable(customer: str) -> bool:
+    """Whether parcels reach this customer; one in 19 has moved."""
+    return int(customer) % 19 != 2

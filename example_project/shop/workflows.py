@@ -1,5 +1,5 @@
 """What happens to an order, as two workflows; found by durable_django because of this file's name,
-and with them those of flows.py.
+and with them those of flows.py and newsletter.py.
 
 Rows are named by their keys and loaded where they are needed: what a step puts into the context is
 kept as JSON, and a model instance would be a stale copy of a row.
@@ -18,6 +18,7 @@ from . import payments
 from .flows import ImportOrders as ImportOrders
 from .flows import RouteOrder as RouteOrder
 from .models import Order, Payment, Product
+from .newsletter import SendNewsletter as SendNewsletter
 
 
 class OrderInput(TypedDict):

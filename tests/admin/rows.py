@@ -2,12 +2,15 @@
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from durable_django.engine import values
 from durable_django.engine.context import Change, encode_changes
+from durable_django.engine.paths import node_name
+from durable_django.engine.results import results_text
 from durable_django.engine.state import RunState, to_snapshot
 from durable_django.models import FINAL, Execution, StepRun, Worker, WorkflowDefinition
-from durable_django.models.ids import uuid7
+from durable_django.models.ids import following, uuid7
 
 
 def now() -> datetime:
@@ -111,6 +114,75 @@ def make_step(
             "finished_at": None if status == "running" else at + timedelta(seconds=0.25),
             **fields,
         }
+    )
+
+
+def make_fork(
+    run: Execution,
+    statuses: list[str],
+    *,
+    path: str = "sending",
+    seq: int = 1,
+    kind: str = "foreach",
+    names: list[str] | None = None,
+    joined: str | None = None,
+    **fields: Any,
+) -> list[Execution]:
+    """A fork with a member of each status ("held_back", too), the last of all step runs unless it
+    was `joined`, with that status. `names` are the members of a parallel or race."""
+    first = uuid7()
+    ids = following(first, len(statuses))
+    members = [
+        _strand(
+            run,
+            pk,
+            number,
+            status,
+            f"{path}/{names[number]}" if names else f"{path}[{number}]",
+            fields,
+        )
+        for number, (pk, status) in enumerate(zip(ids, statuses, strict=True))
+    ]
+    Execution.objects.bulk_create(members)
+    at = {"path": path, "kind": kind, "next_path": f"{path}[]"}
+    opening = make_step(run, node_name(path), seq=seq, **at)
+    StepRun.objects.filter(pk=opening.pk).update(output_text=results_text(first, len(statuses)))
+    if joined is not None:
+        error = make_error("the last word") if joined == "failed" else None
+        at = {"path": f"{path}[]", "kind": kind, "error": error}
+        make_step(run, node_name(path), joined, seq=seq + 1, **at)
+    return members
+
+
+def _strand(
+    run: Execution, pk: UUID, number: int, status: str, path: str, fields: dict[str, Any]
+) -> Execution:
+    at = run.started_at or run.created_at
+    ended, begun = status in FINAL, status not in ("held_back", "pending")
+    return Execution(
+        id=pk,
+        kind="strand",
+        parent=run,
+        root_id=run.root_id,
+        depth=run.depth + 1,
+        path=path,
+        workflow_name=run.workflow_name,
+        status="waiting" if status == "held_back" else status,
+        held_back=status == "held_back",
+        lease=1 if begun else 0,
+        created_at=at,
+        ready_at=at,
+        started_at=at if begun else None,
+        finished_at=at + timedelta(seconds=1) if ended else None,
+        **{
+            "worker": run.worker if status == "running" else None,
+            "input_text": values.encode({"number": number}, "item"),
+            "result_text": values.encode(f"gave {number}", "result"),
+            "error_text": values.encode(make_error(f"no {number}"), "e")
+            if status == "failed"
+            else "",
+            **fields,
+        },
     )
 
 

@@ -18,7 +18,7 @@ from durable_django import start
 from durable_django.models import Execution
 from example_project.shop.workflows import ProcessOrder
 from tests.admin.conftest import LIST, cancel_of, page_of
-from tests.admin.rows import make_run, make_step
+from tests.admin.rows import make_fork, make_run, make_step
 
 pytestmark = pytest.mark.browser
 
@@ -118,6 +118,22 @@ def test_what_runs_hold_is_never_executed(driver, server):
         assert driver.execute_script("return window.pwned === undefined")
 
 
+def test_a_member_is_reached_with_the_keyboard_and_says_what_it_did(driver, server):
+    run = make_run("running")
+    strand = make_fork(run, ["completed"] * 59 + ["failed"])[59]
+    make_step(strand, "send", "failed", path=f"{strand.path}/send", logs=["dialling"])
+    driver.get(f"{server.url}{page_of(run)}")
+    member = f'[id="member-{strand.pk}"]'
+    wait_for(driver, f"{member} summary").send_keys(Keys.ENTER)
+    wait_for(driver, f"{member} details[open] .durable-logs summary").send_keys(Keys.SPACE)
+    assert "dialling" in wait_for(driver, member).text
+    wait_for(driver, ".durable-choices a[href*='status=completed']").send_keys(Keys.ENTER)
+    wait_until_says(driver, ".durable-pages", "Members 1 to 50 of 59.")
+    wait_for(driver, ".durable-pages a").send_keys(Keys.ENTER)
+    wait_until_says(driver, ".durable-pages", "Members 51 to 59 of 59.")
+    assert driver.find_elements(By.CSS_SELECTOR, member) == []
+
+
 def test_no_page_is_wider_than_a_telephone(driver, server):
     run = make_run(
         "failed",
@@ -128,8 +144,15 @@ def test_no_page_is_wider_than_a_telephone(driver, server):
     )
     make_step(run, "d" * 120, "failed", logs=["e" * 300], changes=[("set", "f" * 90, 1)])
     active = make_run()
+    forked = make_run("running", workflow_name="a" * 120)
+    row = forked
+    for depth in range(3):
+        texts = {"input_text": f'"{"g" * 300}"', "result_text": f'["{"h" * 300}"]'}
+        at = {"path": f"{row.path or depth}{'/' if depth else ''}{'i' * 60}", "seq": 2}
+        row = make_fork(row, ["completed"] * (60 if depth == 0 else 2), **at, **texts)[0]
+        make_step(row, "d" * 120, "failed", logs=["e" * 300], path=f"{row.path}/{'d' * 120}")
     driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", NARROW)
-    for address in (page_of(run), cancel_of(active), LIST):
+    for address in (page_of(run), page_of(forked), page_of(row), cancel_of(active), LIST):
         driver.get(f"{server.url}{address}")
         wait_for(driver, "#content")
         for fold in driver.find_elements(By.TAG_NAME, "details"):

@@ -5,10 +5,10 @@ from datetime import timedelta
 
 import pytest
 
-from durable_django import Retry, Workflow, branch, decision, loop, minutes, step
+from durable_django import Retry, Workflow, branch, decision, foreach, loop, minutes, step
 from durable_django.admin.executions import ExecutionAdmin
 from tests.admin.conftest import DEFINITIONS, LIST, WORKERS, page_of
-from tests.admin.rows import make_definition, make_run, make_worker, now
+from tests.admin.rows import make_definition, make_fork, make_run, make_worker, now
 
 
 def test_a_definition_shows_its_nodes_in_order_with_their_options(viewer, isolated):
@@ -154,3 +154,55 @@ def test_a_worker_shows_only_runs_that_one_may_see(viewer, monkeypatch):
     assert page_of(shown) in page
     assert page_of(hidden) not in page
     assert viewer.get(page_of(hidden)).status_code == 302
+
+
+def test_a_worker_shows_the_members_it_runs_of_runs_that_one_may_see(viewer, monkeypatch):
+    worker = make_worker()
+    strands = []
+    for queue in ("default", "secret"):
+        run = make_run("waiting", queue=queue)
+        outer = make_fork(run, ["waiting"])[0]
+        fields = {"path": f"{outer.path}/in", "worker": worker}
+        strands.append(make_fork(outer, ["running"], **fields)[0])
+    address = f"{WORKERS}{worker.pk}/change/"
+    page = viewer.get(address).content.decode()
+    assert all(page_of(strand) in page for strand in strands)
+    assert "sending[0]/in[0]" in page
+    everything = ExecutionAdmin.get_queryset
+    monkeypatch.setattr(
+        ExecutionAdmin, "get_queryset", lambda self, r: everything(self, r).exclude(queue="secret")
+    )
+    page = viewer.get(address).content.decode()
+    assert [page_of(strand) in page for strand in strands] == [True, False]
+
+
+def test_a_worker_shows_the_rollback_it_runs(viewer):
+    worker = make_worker()
+    run = make_run("compensating", worker=worker, lease=1)
+    assert page_of(run) in viewer.get(f"{WORKERS}{worker.pk}/change/").content.decode()
+
+
+def test_forks_say_how_many_run_at_once_and_what_is_borne(viewer, isolated):
+    class Sending(Workflow):
+        class Meta:
+            name = "tests.sending"
+
+        @step
+        def recipients(self):
+            return []
+
+        with foreach(recipients, concurrency=7, on_error="collect", tolerate=0.25) as sending:
+
+            @step
+            def send(self):
+                pass
+
+        @recipients.compensate
+        def forget(self):
+            pass
+
+    row = make_definition(Sending.definition.structure(), name="tests.sending")
+    page = viewer.get(f"{DEFINITIONS}{row.pk}/change/").content.decode()
+    for said in ("items recipients", "concurrency 7", "on_error collect", "tolerate 0.25"):
+        assert f">{said}<" in page
+    assert ">undone by forget<" in page

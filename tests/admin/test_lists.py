@@ -54,11 +54,12 @@ def test_a_run_shows_its_workflow_queue_tags_age_and_duration(viewer):
     assert re.search(r'title="\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} UTC"', page)
 
 
-def test_strands_are_not_listed_and_have_no_page(viewer):
+def test_strands_are_neither_listed_nor_found_nor_counted(viewer):
     run = make_run()
     strand = make_run(kind="strand", parent=run, path="both[0]", depth=1)
     assert listed(viewer) == [run.pk]
-    assert viewer.get(page_of(strand)).status_code == 302
+    assert listed(viewer, f"{LIST}?q={strand.pk}") == []
+    assert viewer.get(LIST).context["cl"].result_count == 1
 
 
 def test_the_number_of_queries_does_not_depend_on_the_number_of_runs(viewer):

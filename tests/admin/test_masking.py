@@ -5,10 +5,10 @@ from decimal import Decimal
 import pytest
 from django.test import override_settings
 
-from durable_django import Workflow, step
+from durable_django import Workflow, foreach, step
 from durable_django.admin.masking import DOTS, MASKED, Mask, Masks
 from tests.admin.conftest import LIST, page_of
-from tests.admin.rows import make_definition, make_error, make_run, make_step
+from tests.admin.rows import make_definition, make_error, make_fork, make_run, make_step
 
 CARD = "4111-1111-1111-1111"
 
@@ -161,3 +161,85 @@ def test_a_node_called_like_a_sensitive_key_hides_its_output(viewer, isolated):
     run = make_run("completed", workflow_name="tests.fetch", outputs={"secret": "hunter2"})
     make_step(run, "secret", output="hunter2")
     assert "hunter2" not in viewer.get(page_of(run)).content.decode()
+
+
+@pytest.fixture
+def letters(isolated):
+    class Letters(Workflow):
+        class Meta:
+            name = "tests.letters"
+            sensitive = ("token", "addresses", "secrets")
+
+        @step
+        def addresses(self):
+            pass
+
+        with foreach(addresses) as sending:
+
+            @step
+            def send(self):
+                pass
+
+        with foreach("secrets") as telling:
+
+            @step
+            def tell(self):
+                pass
+
+        with foreach(lambda self: []) as secrets:
+
+            @step
+            def keep(self):
+                pass
+
+    return Letters
+
+
+def test_items_and_outputs_of_members_are_masked(viewer, letters):
+    run = make_run("waiting", workflow_name="tests.letters")
+    values = {
+        "input_text": '{"token": "token-of-item", "to": "plain"}',
+        "result_text": '{"token": "token-of-output", "id": "plain"}',
+    }
+    strand = make_fork(run, ["completed", "failed"], path="open", **values)[1]
+    error = '{"type":"E","message":"refused token-of-item","traceback":"","node":"send"}'
+    type(strand).objects.filter(pk=strand.pk).update(error_text=error)
+    for page in (page_of(run), page_of(strand)):
+        text = viewer.get(page).content.decode()
+        assert "token-of" not in text
+        assert "plain" in text
+        assert f"refused {DOTS}" in text
+
+
+@pytest.mark.parametrize("path", ["sending", "telling", "secrets"])
+@pytest.mark.parametrize("has_code", [True, False])
+def test_items_are_masked_like_the_list_they_come_from(viewer, letters, path, has_code):
+    at = {"version": 1 if has_code else 2}
+    make_definition(letters.definition.structure(), name="tests.letters", version=2)
+    run = make_run("waiting", workflow_name="tests.letters", **at)
+    strand = make_fork(run, ["completed"], path=path, input_text='"plain item"', **at)[0]
+    for page in (page_of(run), page_of(strand)):
+        text = viewer.get(page).content.decode()
+        assert "plain item" not in text
+        assert ("gave 0" in text) == (path != "secrets")
+
+
+def test_results_that_are_only_begun_and_failures_in_them_are_masked(viewer, letters):
+    run = make_run("completed", workflow_name="tests.letters")
+    error = '{"type":"E","message":"token=shown-not at all","traceback":"","node":"send"}'
+    kept = '{"token": "hidden-one", "id": 7}'
+    make_fork(run, ["completed"] * 7, path="sending", result_text=kept, joined="completed")
+    make_fork(run, ["failed"], path="telling", seq=3, error_text=error, joined="completed")
+    texts = [row.output_text for row in run.steps.filter(path__in=["sending", "telling"])]
+    type(run).objects.filter(pk=run.pk).update(result_text=f"[{','.join(texts)}]")
+    text = viewer.get(page_of(run)).content.decode()
+    assert "… 2 more" in text
+    assert "hidden-one" not in text
+    assert "shown-not" not in text
+    assert "MemberFailure" in text
+
+
+def test_what_is_in_a_sensitive_block_is_masked_with_it(viewer, letters):
+    run = make_run("completed", workflow_name="tests.letters")
+    make_step(run, "keep", path="secrets[1]/keep", output="in the block")
+    assert "in the block" not in viewer.get(page_of(run)).content.decode()

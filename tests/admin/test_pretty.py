@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from durable_django.admin import moments
-from durable_django.admin.pretty import pretty
+from durable_django.admin.pretty import brief, pretty
+from durable_django.admin.previews import Preview
+from durable_django.engine.results import MemberFailure
 
 
 def text_of(value, limit=None):
@@ -88,3 +90,25 @@ def test_a_duration_is_told_in_its_two_largest_units(seconds, text):
 def test_a_moment_is_told_relative_to_now(seconds, text):
     now = datetime(2030, 1, 31, tzinfo=UTC)
     assert moments.relative(now - timedelta(seconds=seconds), now) == text
+
+
+def test_results_show_how_they_begin_and_how_many_there_are():
+    assert text_of(Preview([1, 2], 9_998)) == "[1, 2, … 9,998 more]"
+    assert text_of({"sending": Preview([], 10_000)}) == '{"sending": [10,000 results]}'
+    assert text_of(Preview([], 1)) == "[1 result]"
+    assert text_of(Preview([], 0)) == "[]"
+    assert text_of(Preview(["x" * 50, "y" * 50], 3)) == (
+        '[\n  "' + "x" * 50 + '",\n  "' + "y" * 50 + '",\n  … 3 more\n]'
+    )
+
+
+def test_a_failed_member_says_why():
+    failure = MemberFailure("ValueError", "no \u202efunds")
+    assert text_of([1, failure]) == r"[1, ValueError: no \u202efunds MemberFailure]"
+    assert text_of(MemberFailure("Fatal", "")) == "Fatal MemberFailure"
+
+
+def test_a_brief_value_is_one_line_that_is_cut():
+    shown = unescape(re.sub(r"<[^>]+>", "", brief({"text": "x" * 100, "more": [1] * 99}, 20)))
+    assert shown == '{"text": "' + "x" * 10 + "…"
+    assert brief(7, 20) == '<span class="durable-number">7</span>'

@@ -7,6 +7,7 @@ All small worlds are walked; large ones are sampled (Hypothesis).
 from __future__ import annotations
 
 from itertools import product
+from uuid import UUID
 
 import pytest
 from hypothesis import given
@@ -17,9 +18,11 @@ from durable_django.definition import registry
 from durable_django.engine import machine
 from durable_django.engine.context import Change
 from durable_django.engine.machine import Outcome
+from durable_django.engine.results import results_text
 from durable_django.engine.state import RunState, to_snapshot
 from durable_django.exceptions import DefinitionChanged, StepTimeout
 
+from .shapes import drawn
 from .worlds import OUTCOMES, World, make_definition
 
 # Of a step that declares no Retry, RetryAfter asks for attempts without end: walk so many.
@@ -190,6 +193,42 @@ def test_a_run_whose_next_node_is_gone_is_not_guessed_at():
 def test_a_run_whose_next_node_stood_in_a_block_does_not_go_on_at_the_top():
     with pytest.raises(DefinitionChanged, match=r"'b' stands in the top now.*in fetch"):
         machine.next_visit(definition_with("a", "b"), RunState("fetch/b", 1, last="a"))
+
+
+STEP = ("step",)
+PARALLEL = ("parallel", "fail_fast", (STEP, STEP))
+FOREACH = ("foreach", 2, None, "fail_fast", None, (STEP, STEP))
+RACE = ("race", (STEP, STEP))
+
+
+@pytest.mark.parametrize(
+    ("kind", "strand", "now"),
+    [
+        ("parallel", "n0/n1", ("sequence", (STEP, STEP))),
+        ("parallel", "n0/n1", FOREACH),
+        ("parallel", "n0/n1", RACE),
+        ("foreach", "n0[0]", PARALLEL),
+        ("foreach", "n0[0]", STEP),
+        ("foreach", "n0[0]", ("loop", "until", 1, (STEP, STEP))),
+        ("race", "n0/n1", PARALLEL),
+    ],
+)
+def test_members_of_a_block_that_is_of_another_kind_now_are_not_guessed_at(kind, strand, now):
+    definition = drawn((now, STEP)).definition
+    parent = RunState("n0[]", 1, fork=results_text(UUID(int=7), 2, kind), last="n0")
+    with pytest.raises(DefinitionChanged, match=f"'n0' is a {now[0]} now, but was a {kind}"):
+        machine.next_visit(definition, parent)
+    with pytest.raises(DefinitionChanged):
+        machine.next_visit(definition, machine.initial_strand(definition, strand, parent))
+
+
+@pytest.mark.parametrize(("kind", "tree"), [("parallel", PARALLEL), ("race", RACE)])
+def test_members_of_a_block_that_is_still_of_its_kind_go_on(kind, tree):
+    definition = drawn((STEP, tree)).definition
+    parent = RunState("n1[]", 2, fork=results_text(UUID(int=7), 2, kind), last="n1")
+    assert machine.next_visit(definition, parent).joins
+    strand = machine.initial_strand(definition, "n1/n2", parent)
+    assert machine.next_visit(definition, strand).path == "n1/n2"
 
 
 def test_a_visit_path_names_its_node_and_the_blocks_around_it():

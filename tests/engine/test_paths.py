@@ -56,5 +56,66 @@ def test_the_iteration_is_that_of_the_innermost_loop():
     assert paths.in_iteration("months[2]/days#2[30]", 31) == "months[2]/days#2[31]"
 
 
+@pytest.mark.parametrize(
+    ("path", "is_block", "onward", "closed"),
+    [
+        # In a strand whose own path ends, where it goes on is the visit that forked it.
+        ("fetch/user", False, "fetch", ()),
+        ("sending[17]/send", False, "sending", ()),
+        ("fetch/billing/balance", False, "fetch", ("billing",)),
+        ("sending[17]/decide", True, "sending", ("decide",)),
+        ("polling[3]/fetch#2/billing/pay", False, "polling[3]/fetch#2", ("billing",)),
+        # What forks closes nothing; what joins closes the fork, and what ends with it.
+        ("sending", True, "sending[]", ()),
+        ("decide/sending", True, "decide/sending[]", ()),
+        ("sending[]", True, "end", ("sending",)),
+        ("decide/sending[]", True, "end", ("sending", "decide")),
+        ("fetch/sending[]", True, "fetch", ("sending",)),
+        ("sending", True, "end", ("sending",)),
+    ],
+)
+def test_a_fork_closes_with_its_join_and_a_strand_closes_nothing_around_it(
+    path, is_block, onward, closed
+):
+    assert paths.closed_blocks(path, is_block, onward) == closed
+
+
+@pytest.mark.parametrize(
+    ("strand", "fork"),
+    [
+        ("fetch/user", "fetch"),
+        ("sending[17]", "sending"),
+        ("polling[3]/fetch#2/user", "polling[3]/fetch#2"),
+        ("polling[3]/sending#2[0]", "polling[3]/sending#2"),
+        ("sending[1]/inner[0]", "sending[1]/inner"),
+        ("sending[1]/fetch/user", "sending[1]/fetch"),
+    ],
+)
+def test_a_strand_tells_the_visit_that_forked_it_and_that_one_where_it_is_joined(strand, fork):
+    assert paths.fork_of(strand) == fork
+    assert paths.joining(fork) == f"{fork}[]"
+    assert paths.is_joining(paths.joining(fork))
+    assert not paths.is_joining(strand)
+    assert paths.node_name(paths.joining(fork)) == paths.node_name(fork)
+
+
+@pytest.mark.parametrize(
+    ("path", "names", "number"),
+    [
+        ("sending[17]/send", None, 17),
+        ("sending[0]", None, 0),
+        ("sending[]", None, None),
+        ("polling[3]/sending[]", None, 3),
+        ("sending[17]/polling[3]/poll#2", {"polling"}, 3),
+        ("sending[17]/polling[3]/poll#2", {"sending"}, 17),
+        ("sending#2[17]/polling[3]/poll", {"sending"}, 17),
+        ("sending[17]/send", {"polling"}, None),
+        ("sending[17]/send", (), None),
+    ],
+)
+def test_the_number_is_that_of_the_innermost_block_asked_for(path, names, number):
+    assert paths.number_in(path, names) == number
+
+
 def test_the_examples_in_the_docstrings_are_true():
     assert doctest.testmod(paths).failed == 0

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from example_project.shop import order_book, payments
-from example_project.shop.models import Customer, Order, Payment, Product
+from example_project.shop.models import Customer, Letter, Newsletter, Order, Payment, Product
 
 
 def test_the_whole_book_is_read():
@@ -36,18 +36,24 @@ def test_the_first_three_hundred_hold_every_kind_of_trouble():
     assert any(not order_book.is_reachable(purchase.customer) for purchase in purchases)
 
 
+def fill_shop(rows):
+    order_book.add_orders(list(order_book.read(rows)))
+    return order_book.stock_up()
+
+
 @pytest.mark.django_db
 def test_the_shop_is_filled_with_the_orders_asked_for():
-    orders = order_book.fill_shop(300)
+    fill_shop(300)
+    orders = list(Order.objects.select_related("customer"))
     assert [order.number for order in orders] == list(range(1, 301))
-    assert Order.objects.count() == 300
-    assert Order.objects.get(number=1).customer.number == "00004"
+    assert orders[0].customer.number == "00004"
     assert {order.status for order in orders} == {"new"}
 
 
 @pytest.mark.django_db
 def test_stock_runs_out_for_some_titles_and_not_for_others():
-    order_book.fill_shop(300)
+    copies = fill_shop(300)
+    assert copies == sum(Product.objects.values_list("stock", flat=True))
     short = {
         product.sku
         for product in Product.objects.all()
@@ -57,12 +63,22 @@ def test_stock_runs_out_for_some_titles_and_not_for_others():
 
 
 @pytest.mark.django_db
-def test_filling_the_shop_again_begins_afresh():
-    order = order_book.fill_shop(20)[0]
+def test_a_shop_that_was_emptied_can_be_filled_again():
+    fill_shop(20)
+    order = Order.objects.first()
     payments.charge(order.pk, order.number, order.amount, key="k")
-    order_book.fill_shop(10)
-    assert (Order.objects.count(), Payment.objects.count()) == (10, 0)
+    news = Newsletter.objects.create(subject="News", text="New.")
+    Letter.objects.create(newsletter=news, customer=order.customer)
+    order_book.empty_shop()
+    fill_shop(10)
+    assert (Order.objects.count(), Payment.objects.count(), Letter.objects.count()) == (10, 0, 0)
     assert Customer.objects.count() == len({o.customer_id for o in Order.objects.all()})
+
+
+@pytest.mark.parametrize(("rows", "copied"), [(5, 5), (None, 6919)])
+def test_a_copy_of_the_book_has_its_first_rows(tmp_path, rows, copied):
+    order_book.copy_book(rows, tmp_path / "copy.csv")
+    assert list(order_book.read(book=tmp_path / "copy.csv")) == list(order_book.read(copied))
 
 
 @pytest.mark.parametrize(

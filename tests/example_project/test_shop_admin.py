@@ -6,13 +6,17 @@ import pytest
 from django.urls import reverse
 
 from durable_django import list_executions
-from example_project.shop.models import Payment
+from example_project.shop.models import Letter, Newsletter, Payment
+
+MODELS = ["customer", "product", "order", "payment", "newsletter", "letter"]
 
 
-@pytest.mark.parametrize("model", ["customer", "product", "order", "payment"])
+@pytest.mark.parametrize("model", MODELS)
 def test_every_list_opens(admin_client, make_order, model):
     order = make_order()
     Payment.objects.create(order=order, idempotency_key="k", amount=5)
+    news = Newsletter.objects.create(subject="News", text="New.", run=uuid.uuid4())
+    Letter.objects.create(newsletter=news, customer=order.customer)
     response = admin_client.get(reverse(f"admin:shop_{model}_changelist"))
     assert response.status_code == 200
 

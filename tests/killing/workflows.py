@@ -7,7 +7,17 @@ import os
 import signal
 import time
 
-from durable_django import Retry, Workflow, branch, decision, loop, step
+from durable_django import (
+    Retry,
+    Workflow,
+    branch,
+    decision,
+    foreach,
+    loop,
+    parallel,
+    race,
+    step,
+)
 from tests.killing.models import Effect
 
 SOON = Retry(max_attempts=10, backoff="constant", base=0.05)
@@ -154,3 +164,94 @@ class Turns(Workflow):
     @step
     def end(self):
         return self.context["trail"]
+
+
+class Strands(Workflow):
+    """Every kind of fork inside another; the atomic steps leave a row for each visit."""
+
+    class Meta:
+        name = "killing.strands"
+
+    @step
+    def begin(self):
+        self.context["trail"] = ["begin"]
+
+    with foreach(lambda self: range(self.input["items"]), concurrency=3) as each:
+        with parallel() as both:
+
+            @step(atomic=True)
+            def left(self):
+                Effect.objects.create(run=self.execution_id, node=f"left {self.index}")
+                time.sleep(STEP_SECONDS)
+                self.context.append("trail", f"left {self.index}")
+                return "x" * 3_000
+
+            @step(retry=SOON)
+            async def right(self):
+                await asyncio.sleep(STEP_SECONDS)
+                if self.attempt == 1:
+                    raise ConnectionError("the first attempt always fails")
+                self.context.append("trail", f"right {self.index}")
+                return self.item
+
+        with race() as first:
+
+            @step(atomic=True)
+            def one(self):
+                Effect.objects.create(run=self.execution_id, node=f"first {self.index}: one")
+                time.sleep(STEP_SECONDS)
+                return len(self.outputs["left"])
+
+            @step(atomic=True)
+            def two(self):
+                Effect.objects.create(run=self.execution_id, node=f"first {self.index}: two")
+                time.sleep(STEP_SECONDS)
+                return len(self.outputs["both"]["left"])
+
+        @step(atomic=True)
+        def after(self):
+            Effect.objects.create(run=self.execution_id, node=f"after {self.index}")
+            return [self.index, self.outputs["right"], self.outputs["first"]]
+
+    @step(atomic=True)
+    def end(self):
+        Effect.objects.create(run=self.execution_id, node="end")
+        return list(self.outputs["each"])
+
+
+class Newsletter(Workflow):
+    """One atomic row for each of many items."""
+
+    class Meta:
+        name = "killing.newsletter"
+
+    with foreach(lambda self: range(self.input["items"]), concurrency=50) as sending:
+
+        @step(atomic=True)
+        def send(self):
+            Effect.objects.create(run=self.execution_id, node=f"send {self.index}")
+            return self.item * 2
+
+    @step
+    def end(self):
+        return list(self.outputs["sending"])
+
+
+class PoisonItem(Workflow):
+    """One of its items kills its worker each time."""
+
+    class Meta:
+        name = "killing.poison_item"
+
+    with foreach(lambda self: range(6), on_error="collect") as each:
+
+        @step
+        def harmless(self):
+            return "done"
+
+        @step
+        def kill(self):
+            if self.item == 2:
+                Effect.objects.create(run=self.execution_id, node="kill")
+                os.kill(os.getpid(), signal.SIGKILL)
+            return self.item

@@ -87,18 +87,6 @@ def test_an_idempotency_key_stands_once_for_each_workflow():
     refused("durable_execution_idempotent", lambda: execution(idempotency_key="k"))
 
 
-def test_a_member_of_a_block_stands_once_under_its_parent():
-    parent, other = execution(), execution()
-    execution(kind="strand", path="fetch/user", parent=parent, root=parent, depth=1)
-    execution(kind="strand", path="fetch/user", parent=other, root=other, depth=1)
-    execution(parent=parent)
-    execution(parent=parent)
-    refused(
-        "durable_execution_strand_once",
-        lambda: execution(kind="strand", path="fetch/user", parent=parent),
-    )
-
-
 def test_a_step_run_stands_once_for_its_place_in_the_run():
     run = execution()
     step_run(run)

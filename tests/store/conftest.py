@@ -7,7 +7,8 @@ from django.db import connection
 
 from durable_django.store import clock
 
-collect_ignore = [] if connection.vendor == "postgresql" else ["test_postgresql.py"]
+ON_POSTGRESQL = ["test_postgresql.py", "test_postgresql_strands.py"]
+collect_ignore = [] if connection.vendor == "postgresql" else ON_POSTGRESQL
 
 
 @pytest.fixture(autouse=True)

@@ -18,7 +18,8 @@ from durable_django.worker.capture import CaptureHandler
 from durable_django.worker.service import WorkerService
 from tests.waiting import WAIT_SECONDS
 
-collect_ignore = [] if connection.vendor == "postgresql" else ["test_postgresql.py"]
+ON_POSTGRESQL = ["test_postgresql.py", "test_postgresql_strands.py"]
+collect_ignore = [] if connection.vendor == "postgresql" else ON_POSTGRESQL
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,1 @@
+"""Figures about the shop, put together side by side."""

@@ -1,0 +1,12 @@
+"""Makes the sagas known beside the app's `workflows`, which are found by their name."""
+
+from django.apps import AppConfig
+from django.utils.module_loading import autodiscover_modules
+
+
+class KillingConfig(AppConfig):
+    name = "tests.killing"
+    default_auto_field = "django.db.models.AutoField"
+
+    def ready(self) -> None:
+        autodiscover_modules("sagas")
