@@ -44,10 +44,12 @@ def run_plainly(attempt: Attempt, body: Callable[[], Outcome]) -> Outcome:
 
 
 class InlineDriver:
-    """Drives everything that is ready or due, in any queue. ``around`` runs each body."""
+    """Drives everything that is ready or due, in any queue. ``around`` runs each body;
+    ``is_strict``: a ContextConflict fails its block instead of being logged."""
 
-    def __init__(self, around: BodyRunner = run_plainly) -> None:
+    def __init__(self, around: BodyRunner = run_plainly, *, is_strict: bool = True) -> None:
         self._around = around
+        self._is_strict = is_strict
         self._worker_id: UUID | None = None
 
     @property
@@ -100,7 +102,7 @@ class InlineDriver:
             postpone(self.worker_id, claimed.id, claimed.lease, UNKNOWN_WORKFLOW_SECONDS)
             return 0
         run = Run(claimed, definition)
-        run.is_strict = True
+        run.is_strict = self._is_strict
         return self._drive(run)
 
     def stop(self) -> None:

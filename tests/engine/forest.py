@@ -1,4 +1,4 @@
-"""A run and all its strands in memory: what the store locks, counts and writes, in the simplest way.
+"""A run and all its strands in memory: what the store counts and writes, in the simplest way.
 
 A `Forest` is a world in which several executions stand side by side. It judges every step of the
 way by the laws of the machine: total, safe, monotone; who walks it judges whether it is live.

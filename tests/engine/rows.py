@@ -1,4 +1,4 @@
-"""What stands in the database of a forest: the row of each execution, and how its state is read back.
+"""What is stored of a forest: the row of each execution, and how its state is read back.
 
 A `Ground` is shared by all worlds of one workflow. Rows are values: two of equal content are one
 object, so that worlds can be compared, and what follows from a row is reckoned once.
@@ -137,7 +137,12 @@ class Ground:
             sets = (state.context, state.outputs, state.references, state.visits)
             key = (
                 *(state.next_path, state.attempt, state.retries, state.base, state.fork),
-                *(state.reopens, state.fatal, state.changes, *(frozenset(each.items()) for each in sets)),
+                *(
+                    state.reopens,
+                    state.fatal,
+                    state.changes,
+                    *(frozenset(each.items()) for each in sets),
+                ),
                 self.key_of(state.inherited),
             )
             self._keys[id(state)] = state, key

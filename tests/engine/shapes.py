@@ -1,4 +1,4 @@
-"""Workflows with every kind of block, made from nested tuples: their classes, and how they are drawn.
+"""Workflows with every kind of block, made from nested tuples: written, and drawn at random.
 
 A tree says what the definition says, and what is chosen in it: which case, how many iterations, how
 many items. Names are given in the order of the text: n0, n1, …
@@ -202,7 +202,9 @@ def trees(depth: int = 3, on_errors: tuple[str, ...] = ("fail_fast", "collect"))
             *fork,
             *races,
             st.tuples(st.just("sequence"), inner),
-            st.tuples(st.just("branch"), st.integers(-1, 1), st.lists(inner, min_size=2, max_size=2)),
+            st.tuples(
+                st.just("branch"), st.integers(-1, 1), st.lists(inner, min_size=2, max_size=2)
+            ),
             st.tuples(
                 st.just("loop"), st.sampled_from(["until", "while_"]), st.integers(0, 2), inner
             ),

@@ -15,7 +15,7 @@ FAILURE = MemberFailure("ValueError", "no")
 
 @pytest.fixture
 def reads(monkeypatch):
-    """What was read, as (start, stop); the value of each row is its number, that of row 3 failed."""
+    """What was read, as (start, stop). The value of each row is its number; row 3 failed."""
     asked = []
 
     def read(first_id, start, stop):
@@ -95,7 +95,8 @@ def test_they_are_a_sequence_like_any_other(reads):
 
 def test_they_are_equal_to_a_list_of_the_same_values(reads):
     assert results() == [0, 1, 2, FAILURE, 4]
-    assert [0, 1, 2, FAILURE, 4] == results()
+    as_list = [0, 1, 2, FAILURE, 4]
+    assert as_list == results()
     assert results() != [0, 1, 2, FAILURE, 5]
     assert results() != (0, 1, 2, FAILURE, 4)
 

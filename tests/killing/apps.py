@@ -6,7 +6,6 @@ from django.utils.module_loading import autodiscover_modules
 
 class KillingConfig(AppConfig):
     name = "tests.killing"
-    default_auto_field = "django.db.models.AutoField"
 
     def ready(self) -> None:
         autodiscover_modules("sagas")
