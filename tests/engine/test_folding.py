@@ -129,6 +129,18 @@ def test_an_operation_that_does_not_fit_what_was_set_before_it_is_refused():
         fold((Change("set", "n", "1"), Change("append", "n", "1")))
 
 
+LARGEST = encode(Decimal("9E+999999"), "n")
+
+
+@pytest.mark.parametrize(("before", "by"), [("0.5", str(10**400)), (LARGEST, LARGEST)])
+def test_numbers_that_cannot_be_added_are_refused_as_what_does_not_fit(before, by):
+    done = (Change("increment", "n", by),)
+    with pytest.raises(TypeError, match=r'context\["n"\]: cannot add'):
+        apply_changes({"n": before}, done)
+    with pytest.raises(TypeError, match=r'context\["n"\]: cannot add'):
+        fold((Change("set", "n", before), *done))
+
+
 def test_no_change_is_no_change():
     assert fold(()) == ()
     assert encode_changes(()) == "[]"

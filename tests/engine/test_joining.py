@@ -160,6 +160,13 @@ def test_without_tolerate_fail_fast_bears_none_and_collect_bears_all():
     assert joined(foreach_of("collect"), *[failed("a", n) for n in range(4)]).output == FORK
 
 
+@pytest.mark.parametrize("block", [parallel_of("collect"), foreach_of("collect"), RACE])
+def test_a_member_whose_code_has_changed_is_no_failure_to_be_borne(block):
+    error = {"type": "DefinitionChanged", "message": "gone", "traceback": "", "node": "n1"}
+    outcome = joined(block, done("n1"), failed("n2", 1), failed("n3", 2)._replace(error=error))
+    assert (outcome.status, outcome.error, outcome.fatal) == ("failed", error, True)
+
+
 def test_a_race_gives_its_winner():
     change = Change("set", "k", "1")
     outcome = joined(RACE, failed("n1", 1), done("n2", '{"a":[1]}', change), count=3)

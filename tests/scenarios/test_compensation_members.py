@@ -177,3 +177,107 @@ def test_a_member_that_failed_under_collect_is_undone_when_the_run_fails_later(d
         "each[2]/pack",
         "each[2]/send",
     ]
+
+
+def test_items_that_never_began_are_not_undone(durable):
+    class Sends(Workflow):
+        with foreach(lambda self: range(10), concurrency=2, tolerate=1) as each:
+
+            @step
+            def pack(self): ...
+
+            @pack.compensate
+            def unpack(self):
+                self.context.append("undone", self.item)
+
+            @step
+            def send(self):
+                if self.index in (1, 4):
+                    raise ValueError(f"item {self.index}")
+
+            @send.compensate
+            def unsend(self): ...
+
+        @each.compensate
+        def uneach(self): ...
+
+    run = durable.run(Sends)
+    assert (run.status, run.error["message"]) == ("compensated", "item 4")
+    packed = list(run.steps.filter(name="pack").values_list("path", flat=True))
+    sent = list(run.steps.filter(name="send", status="completed").values_list("path", flat=True))
+    assert 5 <= len(packed) <= 6
+    assert sorted(undone(run)) == sorted(packed + sent)
+    assert sorted(run.context["undone"]) == list(range(len(packed)))
+
+
+def test_a_fork_within_a_fork_is_undone_as_far_as_each_member_got(durable):
+    class Trips(Workflow):
+        with foreach(lambda self: ["x", "y"]) as trips:
+            with parallel() as book:
+
+                @step
+                def hotel(self): ...
+
+                @hotel.compensate
+                def unhotel(self): ...
+
+                @step
+                def flight(self):
+                    if self.item == "y":
+                        raise ValueError("no flight")
+
+                @flight.compensate
+                def unflight(self): ...
+
+            @book.compensate
+            def unbook(self): ...
+
+            @step
+            def rest(self):
+                raise RetryAfter(60)
+
+        @trips.compensate
+        def untrips(self): ...
+
+    run = durable.run(Trips)
+    assert (run.status, run.error["message"]) == ("compensated", "no flight")
+    there = list(run.steps.filter(status="completed").exclude(kind="compensation"))
+    assert sorted(undone(run)) == [
+        "trips[0]/book",
+        "trips[0]/book/flight",
+        "trips[0]/book/hotel",
+        "trips[1]/book/hotel",
+    ]
+    # A fork is recorded twice: when it opens and when it is joined, which completes it.
+    newest = dict.fromkeys(row.path.removesuffix("[]") for row in reversed(there))
+    assert undone(run) == [path for path in newest if path in undone(run)]
+
+
+def test_a_run_that_cannot_finish_as_a_member_wanted_has_failed_and_is_undone(durable):
+    class Early(Workflow):
+        @step
+        def first(self): ...
+
+        @first.compensate
+        def unfirst(self): ...
+
+        with parallel() as both:
+
+            @step
+            def one(self):
+                self.context["n"] = "text"
+
+            @one.compensate
+            def unone(self): ...
+
+            @step
+            def two(self):
+                self.context.increment("n")
+                self.finish("enough")
+
+            @two.compensate
+            def untwo(self): ...
+
+    run = durable.run(Early)
+    assert (run.status, run.error["type"], run.result) == ("compensated", "TypeError", None)
+    assert undone(run) == ["both/two", "both/one", "first"]
