@@ -15,24 +15,37 @@ from ..conf import settings
 from ..models import Execution, StepRun, StepStatus
 from . import deciding, hot, strands
 from .hot import Locked
-from .records import LOCKED, LOST, WRITTEN, Checkpoint, StepRecord
+from .records import LOCKED, LOST, WRITTEN, Checkpoint, StepRecord, Taking
 from .transactions import has_row_locks, worker_transaction
 
 
-def write_wave(worker_id: UUID, wave: Sequence[Checkpoint], uncertain: bool = False) -> list[str]:
+def write_wave(
+    worker_id: UUID,
+    wave: Sequence[Checkpoint],
+    uncertain: bool = False,
+    taking: Taking | None = None,
+) -> list[str]:
     """Writes the checkpoints of a wave in one transaction; a verdict for each, in order.
 
     ``uncertain`` says that the answer to an earlier commit of this wave was lost: what it wrote is
-    then found by (execution, seq) and counts as written.
+    then found by (execution, seq) and counts as written. ``taking`` is what the worker claims with
+    the wave.
 
     Raises whatever the database raises; nothing is written then, or (a lost answer) all of it.
     """
+    if taking is not None:
+        taking.rows.clear()  # of a transaction that is repeated
     with worker_transaction(worker_id):
-        return fenced_write(worker_id, wave, uncertain)
+        return fenced_write(worker_id, wave, uncertain, taking=taking)
 
 
 def fenced_write(
-    worker_id: UUID, wave: Sequence[Checkpoint], uncertain: bool, *, wait: bool = False
+    worker_id: UUID,
+    wave: Sequence[Checkpoint],
+    uncertain: bool,
+    *,
+    wait: bool = False,
+    taking: Taking | None = None,
 ) -> list[str]:
     """As :func:`write_wave`, inside a transaction that is open already. ``wait`` is for a
     transaction of one run, which may wait for its lock.
@@ -48,7 +61,7 @@ def fenced_write(
     if uncertain:
         _find_written(worker_id, wave, verdicts)
     mine = [c for c, verdict in zip(wave, verdicts, strict=True) if verdict == "held"]
-    _write(worker_id, mine if wait else _without_late_notes(mine), locked)
+    _write(worker_id, mine if wait else _without_late_notes(mine), locked, taking)
     return [WRITTEN if verdict == "held" else verdict for verdict in verdicts]
 
 
@@ -112,7 +125,12 @@ def _without_late_notes(mine: list[Checkpoint]) -> list[Checkpoint]:
     return [c for c in mine if not (c.step and (c.execution_id, c.step.seq) in late)]
 
 
-def _write(worker_id: UUID, mine: Sequence[Checkpoint], locked: Mapping[UUID, Locked]) -> None:
+def _write(
+    worker_id: UUID,
+    mine: Sequence[Checkpoint],
+    locked: Mapping[UUID, Locked],
+    taking: Taking | None,
+) -> None:
     mine = [deciding.reopened(c) if c.reopens else c for c in mine]
     fresh = [(c.execution_id, c.step) for c in mine if c.step and not c.replaces]
     if fresh:
@@ -143,7 +161,7 @@ def _write(worker_id: UUID, mine: Sequence[Checkpoint], locked: Mapping[UUID, Lo
         if ended[0].is_alone:
             deciding.decide(locked, ended[0])
         else:
-            strands.count_ends(locked, ended)
+            strands.count_ends(locked, ended, taking)
 
 
 _KEY = ("execution", "seq")

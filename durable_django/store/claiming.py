@@ -61,6 +61,11 @@ def claim(
         if len(found) < count:
             wanted = count - len(found)
             found += repeating(lambda q=queue, n=wanted: _claim(worker_id, q, n, suspects))  # type: ignore[misc]
+    return with_what_they_need(found)
+
+
+def with_what_they_need(found: list[Claimed]) -> list[Claimed]:
+    """Claimed runs and strands with their history and what they inherit."""
     return _with_inheritance(_with_history(found))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 # Verdicts on a checkpoint.
@@ -124,3 +124,13 @@ class Checkpoint(NamedTuple):
         """Whether it needs a transaction of its own: it touches rows of others."""
         ends_others = self.end is not None and (self.end.decides or self.end.finishes is not None)
         return ends_others or self.reopens
+
+
+class Taking:
+    """What a worker asks for with a wave: of the strands that may begin since others have ended, up
+    to ``limit`` are claimed for it at once; ``rows`` are those, as a claim gives them."""
+
+    def __init__(self, worker_id: UUID, limit: int) -> None:
+        self.worker_id = worker_id
+        self.limit = limit
+        self.rows: list[tuple[Any, ...]] = []

@@ -20,7 +20,7 @@ from ..models.ids import following
 from . import clock, wakeup
 from .counting import Counted, write_counts
 from .hot import Locked, insert_rows
-from .records import Checkpoint
+from .records import Checkpoint, Taking
 from .starting import defaults
 from .transactions import has_row_locks
 
@@ -72,7 +72,9 @@ def _rows_of(
 # -- join ------------------------------------------------------------------------------------
 
 
-def count_ends(locked: Mapping[UUID, Locked], ended: Sequence[Checkpoint]) -> None:
+def count_ends(
+    locked: Mapping[UUID, Locked], ended: Sequence[Checkpoint], taking: Taking | None = None
+) -> None:
     """Counts strands that have ended, under the locks of their parents: lets as many begin that are
     held back, and makes a parent without any left ready for its join."""
     ends = [c.end for c in ended if c.end]
@@ -88,7 +90,9 @@ def count_ends(locked: Mapping[UUID, Locked], ended: Sequence[Checkpoint]) -> No
         counted.append(
             Counted(pk, left, parent.failures + failures[pk], parent.released_id, begins)
         )
-    write_counts(counted, clock.now())
+    write_counts(counted, clock.now(), taking)
+    if taking is not None and len(taking.rows) == sum(row.begins for row in counted):
+        queues = {locked[row.id].queue for row in counted if not row.remaining}
     for queue in sorted(queues):
         wakeup.notify(queue)
 

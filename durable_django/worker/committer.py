@@ -17,7 +17,7 @@ from django.db import InterfaceError, OperationalError, connections
 from ..conf import settings
 from ..engine.machine import Outcome
 from ..store.checkpoint import write_wave
-from ..store.records import LOST, Checkpoint
+from ..store.records import LOST, Checkpoint, Taking
 from ..store.transactions import is_repeatable
 from .attempt import error_of
 from .conclusion import Conclusion, conclude
@@ -32,43 +32,55 @@ class Committer:
 
     def __init__(self, may_write: Callable[[], bool]) -> None:
         self._may_write = may_write
+        # Whether the answer to a commit was lost since this was set to False.
+        self.lost_answer = False
 
-    def commit(self, worker_id: UUID, wave: Sequence[Conclusion]) -> list[tuple[Conclusion, str]]:
+    def commit(
+        self, worker_id: UUID, wave: Sequence[Conclusion], taking: Taking | None = None
+    ) -> list[tuple[Conclusion, str]]:
         """Writes the conclusions; each with its verdict. A conclusion that the database refuses
         comes back replaced by the failed attempt that was written in its stead."""
         alone = [conclusion for conclusion in wave if conclusion.checkpoint.is_alone]
         together = [conclusion for conclusion in wave if not conclusion.checkpoint.is_alone]
-        found = self._commit_together(worker_id, together) if together else []
+        found = self._commit_together(worker_id, together, taking) if together else []
         return found + [self._commit_alone(worker_id, conclusion) for conclusion in alone]
 
     def _commit_together(
-        self, worker_id: UUID, wave: Sequence[Conclusion]
+        self, worker_id: UUID, wave: Sequence[Conclusion], taking: Taking | None
     ) -> list[tuple[Conclusion, str]]:
         try:
-            verdicts = self._write(worker_id, wave)
+            verdicts = self._write(worker_id, wave, taking)
             return list(zip(wave, verdicts, strict=True))
         except DatabaseError:
+            if taking is not None:
+                taking.rows.clear()
             if len(wave) > 1:
                 logger.exception("a wave of %d checkpoints failed; writing each alone", len(wave))
         return [self._commit_alone(worker_id, conclusion) for conclusion in wave]
 
-    def _write(self, worker_id: UUID, wave: Sequence[Conclusion]) -> list[str]:
-        return self.write(worker_id, [conclusion.checkpoint for conclusion in wave])
+    def _write(
+        self, worker_id: UUID, wave: Sequence[Conclusion], taking: Taking | None = None
+    ) -> list[str]:
+        return self.write(worker_id, [conclusion.checkpoint for conclusion in wave], taking)
 
-    def write(self, worker_id: UUID, checkpoints: Sequence[Checkpoint]) -> list[str]:
+    def write(
+        self, worker_id: UUID, checkpoints: Sequence[Checkpoint], taking: Taking | None = None
+    ) -> list[str]:
         """Writes checkpoints, again while the database is away, deadlocks or is locked."""
         uncertain = False
         pause = 0.005
         while True:
             try:
-                return write_wave(worker_id, checkpoints, uncertain)
+                return write_wave(worker_id, checkpoints, uncertain, taking)
             except (OperationalError, InterfaceError) as error:
                 if not is_repeatable(error):
                     # The answer to the commit may be what was lost.
-                    uncertain = True
+                    uncertain = self.lost_answer = True
                     connections[settings.DATABASE].close()
                     logger.warning("the database is away, checkpoints wait: %s", error)
                 if not self._may_write():
+                    if taking is not None:
+                        taking.rows.clear()
                     return [LOST] * len(checkpoints)
             time.sleep(pause)
             pause = min(pause * 2, PAUSE_SECONDS_MAX)

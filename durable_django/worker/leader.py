@@ -20,13 +20,21 @@ from ..engine.machine import error_of
 from ..exceptions import WorkflowNotFound
 from ..models import FINAL, ExecutionStatus
 from ..store.checkpoint import fence
-from ..store.claiming import Claimed, claim, is_ready, postpone, release
+from ..store.claiming import (
+    Claimed,
+    claim,
+    is_ready,
+    postpone,
+    release,
+    with_what_they_need,
+)
 from ..store.leases import held_by
-from ..store.records import LOCKED, LOST, WRITTEN, Checkpoint, Move, StrandEnd
+from ..store.records import LOCKED, LOST, WRITTEN, Checkpoint, Move, StrandEnd, Taking
 from . import notices
 from .attempt import Attempt
 from .committer import Committer
 from .conclusion import Conclusion
+from .costs import SLOW_SECONDS
 from .hygiene import close_old_connections
 from .pool import FENCE_SECONDS, Pool
 from .run import UNKNOWN_WORKFLOW_SECONDS, Run, definition_of
@@ -51,6 +59,7 @@ class Leader:
         self.look: Callable[[], None] = lambda: None
         self.committer = Committer(lambda: self.pool.may_start())
         self._missing: set[tuple[str, int]] = set()
+        self._waves = 0
         self._pause = 0.0
         self._next_look = 0.0
         # What was handed back because all threads are held is for others to take until then.
@@ -264,8 +273,9 @@ class Leader:
                 wave.append(conclusion)
         if not wave:
             return True
+        taking = self._taking(len(wave))
         try:
-            verdicts = self.committer.commit(pool.worker_id, wave)
+            verdicts = self.committer.commit(pool.worker_id, wave, taking)
         except BaseException:
             for conclusion in wave:
                 pool.drop(conclusion.run)
@@ -280,7 +290,23 @@ class Leader:
                 self._settle(conclusion, verdict)
         if locked == len(wave):
             time.sleep(0.002)  # all of them are locked by somebody at this moment
+        if self.committer.lost_answer:
+            # race: lost-take. What that commit claimed is not known here.
+            self.committer.lost_answer, pool.unsure = False, True
+        if taking is not None and taking.rows:
+            taken = [Claimed(*row) for row in taking.rows]
+            for claimed in with_what_they_need(taken):
+                self._take(claimed)
         return True
+
+    def _taking(self, limit: int) -> Taking | None:
+        """Short steps go on here with the next items of a foreach. Every eighth time these are left
+        to whoever claims them, so that other workers get their share."""
+        average = self.pool.costs.step_seconds
+        if self.pool.stopping or average is None or average > SLOW_SECONDS:
+            return None
+        self._waves += 1
+        return Taking(self.pool.worker_id, limit) if self._waves % 8 else None
 
     def _is_outdated(self, conclusion: Conclusion) -> bool:
         """A note that an attempt runs, when it has ended meanwhile."""

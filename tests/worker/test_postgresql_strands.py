@@ -7,12 +7,14 @@ import threading
 
 import pytest
 from django.contrib.auth.models import Group
+from django.db import OperationalError
 
 import durable_django as durable
 from durable_django import Workflow, foreach, parallel, race, step
 from durable_django.exceptions import ExecutionFailed
 from durable_django.models import Execution, StepRun
 from durable_django.store.transactions import lock_execution
+from durable_django.worker import committer as committing
 from tests.store.rows import OpenTransaction
 from tests.waiting import until
 
@@ -127,3 +129,33 @@ def test_ends_of_members_wait_for_a_parent_that_somebody_holds_and_others_go_on(
         assert set(statuses_of(run).values()) == {"running"}
     assert run.get_result(timeout=20) == [0, 1, 2]
     assert durable.get_execution(run).steps.filter(name="second").count() == 3
+
+
+def test_items_taken_with_a_commit_whose_answer_was_lost_are_given_back(
+    workers, durable_settings, monkeypatch
+):
+    # race: lost-take
+    durable_settings(POLL_SECONDS=0.1)
+    taken_and_lost = []
+    write = committing.write_wave
+
+    def write_and_lose(worker_id, wave, uncertain=False, taking=None):
+        verdicts = write(worker_id, wave, uncertain, taking)
+        if taking is not None and taking.rows and not taken_and_lost:
+            taken_and_lost.extend(taking.rows)
+            raise OperationalError("server closed the connection unexpectedly")
+        return verdicts
+
+    class Held(Workflow):
+        with foreach(lambda self: range(40), concurrency=3) as each:
+
+            @step
+            def give(self):
+                return self.item
+
+    monkeypatch.setattr(committing, "write_wave", write_and_lose)
+    run = Held.start()
+    workers.start()
+    assert run.get_result(timeout=20) == list(range(40))
+    assert taken_and_lost
+    assert StepRun.objects.filter(name="give").count() == 40
