@@ -75,9 +75,9 @@ def test_a_wave_is_committed_by_few_transactions(workers, django_db_blocker):
     service = workers.start(burst=True)
     write = service.leader.committer.write
 
-    def counted(worker_id, checkpoints):
+    def counted(worker_id, checkpoints, taking=None):
         committed(len(checkpoints))
-        return write(worker_id, checkpoints)
+        return write(worker_id, checkpoints, taking)
 
     service.leader.committer.write = counted
     workers.wait(service)
