@@ -24,7 +24,7 @@ def measure(sizes: Sizes) -> Iterator[Figure]:
         for concurrency in (None, 50):
             figure = _foreach(items, concurrency)
             yield figure
-            name = figure.name.replace("an item", "an item to a run")
+            name = f"as a share of a 1-step run, {figure.name}"
             yield Figure(name=name, value=figure.value / alone, unit="x")
 
 

@@ -4,7 +4,9 @@ A state is left by every start, every way in which a visit can end (success, fai
 case, one more iteration, a jump), every crash and a cancel; a run that failed or was cancelled is
 retried. What was seen is not walked again. 2,478 trees and 119,000 states are walked: all trees of
 up to three nodes; those of four nodes that have few states, and forks in forks; with the smaller
-ones steps that are retried, decisions that jump, and runs that are retried as a whole.
+ones steps that are retried, decisions that jump, and runs that are retried as a whole. A slow test
+adds 2,740 of four nodes; what is left of those 4,816 are 684 with up to a few hundred thousand states
+each, two items in two items in two: `test_strands.py` samples such.
 
 `Forest` asserts that each step is total, safe and monotone. Here: nothing is ever stuck, and
 whatever has happened, a run that goes on can still complete.
@@ -171,7 +173,7 @@ def _states(tree: Tree) -> int:
     return 6 if kind == "retried" else 3
 
 
-FEW, SOME = 24, 34
+FEW, SOME, MANY = 24, 34, 1000
 STEP: Tree = ("step",)
 LEAVES: tuple[Tree, ...] = (("retried",), ("decision", 1), ("decision", -1))
 
@@ -203,6 +205,13 @@ def test_trees_of_four_nodes_keep_the_laws():
     count, states = walked(trees for trees in all_trees(4) if states_of(trees) <= FEW)
     assert count == 1392
     assert states > 19 * count
+
+
+@pytest.mark.slow
+def test_larger_trees_of_four_nodes_keep_the_laws():
+    count, states = walked(trees for trees in all_trees(4) if FEW < states_of(trees) <= MANY)
+    assert count == 2740
+    assert states > 100 * count
 
 
 def test_forks_in_forks_keep_the_laws():
