@@ -5,7 +5,7 @@ case, one more iteration, a jump), every crash and a cancel; a run that failed o
 retried. What was seen is not walked again. 2,478 trees and 119,000 states are walked: all trees of
 up to three nodes; those of four nodes that have few states, and forks in forks; with the smaller
 ones steps that are retried, decisions that jump, and runs that are retried as a whole. A slow test
-adds 2,740 of four nodes; what is left of those 4,816 are 684 with up to a few hundred thousand states
+adds 2,740 of four nodes; what is left of those 4,816 are 684 of up to some hundred thousand states
 each, two items in two items in two: `test_strands.py` samples such.
 
 `Forest` asserts that each step is total, safe and monotone. Here: nothing is ever stuck, and
