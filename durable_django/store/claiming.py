@@ -16,7 +16,7 @@ from ..models import Execution, ExecutionStatus
 from ..models.history import recorded_since
 from ..models.status import READY
 from . import clock, wakeup
-from .hot import claim_ready
+from .hot import claim_ready, has_ready
 from .inheriting import Inherited, inherited_by
 from .transactions import has_row_locks, repeating, worker_transaction
 
@@ -101,8 +101,7 @@ def _with_inheritance(found: list[Claimed]) -> list[Claimed]:
 
 def is_ready(queues: Sequence[str]) -> bool:
     """Whether any of the queues has a ready run: one cheap statement, for an idle worker."""
-    rows = Execution.objects.using(settings.DATABASE)
-    return rows.filter(READY_NOW, queue__in=queues).exists()
+    return bool(queues) and has_ready(queues)
 
 
 def postpone(worker_id: UUID, pk: UUID, lease: int, seconds: float) -> None:

@@ -150,6 +150,19 @@ _READY = f"status IN ({_quoted(READY)}) AND worker_id IS NULL AND wake_at IS NUL
 _HELD = "CASE status WHEN 'pending' THEN 'running' ELSE status END"
 
 
+def has_ready(queues: Sequence[str]) -> bool:
+    """Whether any of the queues has something ready. Of the ORM the statuses are parameters, and
+    SQLite then reads the whole table instead of the index of what is ready."""
+    marks = ", ".join(["%s"] * len(queues))
+    with connections[settings.DATABASE].cursor() as cursor:
+        cursor.execute(
+            f'SELECT 1 FROM "{Execution._meta.db_table}" '
+            f"WHERE {_READY} AND queue IN ({marks}) LIMIT 1",
+            list(queues),
+        )
+        return cursor.fetchone() is not None
+
+
 def claim_ready(
     worker_id: UUID, queue: str, count: int, columns: Sequence[str], *, suspects: bool = True
 ) -> list[tuple[Any, ...]]:
