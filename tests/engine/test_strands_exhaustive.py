@@ -5,8 +5,9 @@ case, one more iteration, a jump), every crash and a cancel; a run that failed o
 retried. What was seen is not walked again. 2,478 trees and 119,000 states are walked: all trees of
 up to three nodes; those of four nodes that have few states, and forks in forks; with the smaller
 ones steps that are retried, decisions that jump, and runs that are retried as a whole. A slow test
-adds 2,740 of four nodes; what is left of those 4,816 are 684 of up to some hundred thousand states
-each, two items in two items in two: `test_strands.py` samples such.
+adds 2,780 of four nodes. So all trees of four nodes of every kind are walked, with no item or one
+in a foreach; with two items, those of not more than about a thousand states. What is left, 644 of
+up to some hundred thousand states each, two items in forks in loops, `test_strands.py` samples.
 
 `Forest` asserts that each step is total, safe and monotone. Here: nothing is ever stuck, and
 whatever has happened, a run that goes on can still complete.
@@ -173,6 +174,20 @@ def _states(tree: Tree) -> int:
     return 6 if kind == "retried" else 3
 
 
+def has_two_items(trees: Trees) -> bool:
+    """Whether a foreach in them has two items."""
+    return any(
+        tree == ("foreach", 2, *tree[2:]) or has_two_items(_inside(tree))
+        for tree in trees
+        if tree != ("step",)
+    )
+
+
+def _inside(tree: Tree) -> Trees:
+    inner: Trees = tree[-1][0] if tree[0] == "branch" else tree[-1]
+    return inner
+
+
 FEW, SOME, MANY = 24, 34, 1000
 STEP: Tree = ("step",)
 LEAVES: tuple[Tree, ...] = (("retried",), ("decision", 1), ("decision", -1))
@@ -209,8 +224,12 @@ def test_trees_of_four_nodes_keep_the_laws():
 
 @pytest.mark.slow
 def test_larger_trees_of_four_nodes_keep_the_laws():
-    count, states = walked(trees for trees in all_trees(4) if FEW < states_of(trees) <= MANY)
-    assert count == 2740
+    count, states = walked(
+        trees
+        for trees in all_trees(4)
+        if states_of(trees) > FEW and (states_of(trees) <= MANY or not has_two_items(trees))
+    )
+    assert count == 2780
     assert states > 100 * count
 
 
