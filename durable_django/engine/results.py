@@ -49,6 +49,11 @@ class Results(Sequence[Any]):
         """The id of the first member's row; the others follow it one by one."""
         return self._first
 
+    @property
+    def last_id(self) -> UUID:
+        """The id of the last member's row."""
+        return UUID(int=self._first.int + self._count - 1)
+
     def __len__(self) -> int:
         return self._count
 

@@ -8,10 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from uuid import UUID
 
-from django.db import transaction
 from django.db.models import F
 
-from .. import signals
 from ..conf import settings
 from ..engine.context import Change, apply_changes, decode_changes, fold
 from ..engine.machine import error_of
@@ -22,6 +20,7 @@ from ..models.history import base_state
 from . import clock, wakeup
 from .counting import Counted, write_counts
 from .ending import end as end_run
+from .ending import tell_finished
 from .hot import Locked
 from .records import Checkpoint, StrandEnd
 from .reopening import members_of, reopen_members
@@ -41,7 +40,7 @@ def decide(locked: Mapping[UUID, Locked], checkpoint: Checkpoint) -> None:
     if end.failed and failures <= end.tolerated:
         count_ends(locked, [checkpoint])
         return
-    end_below([end.parent_id], but=checkpoint.execution_id)
+    end_below([end.parent_id])
     write_counts([Counted(end.parent_id, 0, failures, None, 0)], clock.now())
     wakeup.notify(parent.queue)
 
@@ -76,7 +75,7 @@ def _finish(checkpoint: Checkpoint, end: StrandEnd, result: str) -> None:
     except (TypeError, NotSerializable) as fault:  # what members did does not go together
         end_run(run, ExecutionStatus.FAILED, error_of(fault, None, ""), compensate=True)
         return
-    end_below([run.pk], but=checkpoint.execution_id)
+    end_below([run.pk])
     rows.filter(pk=run.pk).update(
         status=ExecutionStatus.COMPLETED,
         snapshot=to_snapshot(state),
@@ -88,8 +87,8 @@ def _finish(checkpoint: Checkpoint, end: StrandEnd, result: str) -> None:
         due_at=None,
         wake_at=None,
     )
-    if signals.execution_finished.receivers:
-        transaction.on_commit(lambda: _tell(run.pk), using=settings.DATABASE)
+    run.status = ExecutionStatus.COMPLETED.value
+    tell_finished(run)
 
 
 def _merged(
@@ -104,9 +103,3 @@ def _merged(
     )
     changes = {pk: decode_changes(text) for pk, text in found} | carried
     return tuple(change for pk in sorted(changes) for change in changes[pk])
-
-
-def _tell(pk: UUID) -> None:
-    row = Execution.objects.using(settings.DATABASE).filter(pk=pk)
-    for name, status in row.values_list("workflow_name", "status"):
-        signals.execution_finished.send_robust(sender=name, execution_id=pk, status=status)

@@ -113,8 +113,7 @@ def end(
     if rolls_back:
         wakeup.notify(run.queue)
         return run
-    if signals.execution_finished.receivers:
-        transaction.on_commit(lambda: _tell(run), using=settings.DATABASE)
+    tell_finished(run)
     return run
 
 
@@ -124,6 +123,12 @@ def stop_step_runs(ids: Sequence[UUID], status: str, now: datetime) -> None:
         execution__id__any=list(ids), status__in=(StepStatus.RUNNING, StepStatus.WAITING)
     )
     running.update(status=status, finished_at=now)
+
+
+def tell_finished(run: Execution) -> None:
+    """Tells, once it is committed, that a run has reached the status it has here."""
+    if signals.execution_finished.receivers:
+        transaction.on_commit(lambda: _tell(run), using=settings.DATABASE)
 
 
 def _tell(run: Execution) -> None:

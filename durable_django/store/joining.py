@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from ..conf import settings
 from ..engine import values
@@ -15,7 +15,6 @@ from ..engine.paths import fork_of
 from ..engine.results import Results
 from ..engine.state import as_inherited, from_snapshot
 from ..models import Execution, ExecutionStatus
-from ..models.ids import following
 
 
 class Members(NamedTuple):
@@ -25,12 +24,16 @@ class Members(NamedTuple):
     failures: int
 
 
+def strands_of(parent_id: UUID, results: Results) -> QuerySet[Execution]:
+    """The rows of the members of one fork of an execution."""
+    rows = Execution.objects.using(settings.DATABASE)
+    return rows.filter(parent_id=parent_id, id__gte=results.first_id, id__lte=results.last_id)
+
+
 def read_members(parent_id: UUID, results: Results, *, only_telling: bool) -> Members:
     """The ended members of a fork. ``only_telling`` leaves out those that neither changed the
     context nor failed: of ten thousand items often all of them."""
-    ids = following(results.first_id, len(results))
-    rows = Execution.objects.using(settings.DATABASE)
-    rows = rows.filter(parent_id=parent_id, id__gte=ids[0], id__lte=ids[-1])
+    rows = strands_of(parent_id, results)
     failed = rows.filter(status=ExecutionStatus.FAILED)
     if not only_telling:
         ended = [_member(row) for row in rows.order_by("id")]

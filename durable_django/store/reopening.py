@@ -11,21 +11,20 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 
 from ..conf import settings
 from ..definition import registry
 from ..engine import values
-from ..engine.machine import replay, seq_of_outputs
+from ..engine.machine import Recorded, replay, seq_of_outputs
 from ..engine.paths import is_joining, node_name
-from ..engine.results import Results
 from ..engine.state import FORKS, RunState, to_snapshot
 from ..exceptions import WorkflowNotFound
 from ..models import Execution, ExecutionStatus
 from ..models.history import base_state, recorded_since
-from ..models.ids import following
 from . import clock, wakeup
 from .inheriting import forget
+from .joining import strands_of
 
 BATCH = 500
 
@@ -41,7 +40,8 @@ def reopen(run: Execution, timeout: float | None) -> Execution:
     if run.timeout_at is not None and run.timeout_at <= now:
         run.timeout_at = None if timeout is None else clock.after(now, timeout)
     run.due_at = run.timeout_at
-    _go_on(run, now, "finished_at", "result_text", "reason", "timeout_at", "due_at")
+    recorded = recorded_since({run.pk: run.snapshot_seq}, settings.DATABASE).get(run.pk, [])
+    _go_on(run, recorded, now, "finished_at", "result_text", "reason", "timeout_at", "due_at")
     wakeup.notify(run.queue)
     return run
 
@@ -62,27 +62,43 @@ def reopen_members(parent: Execution, state: RunState) -> tuple[int, UUID | None
     ids = list(members.values_list("id", flat=True))
     concurrency = block.concurrency if block is not None else None
     beginning = len(ids) if concurrency is None else min(concurrency, len(ids))
-    for begin in range(0, len(ids), BATCH):
-        for strand in members.filter(id__any=ids[begin : begin + BATCH]):
-            strand.held_back = strand.pk not in ids[:beginning][begin : begin + BATCH]
-            strand.finished_at = None
-            _go_on(strand, clock.now(), "finished_at", "held_back")
+    for held_back, those in ((False, ids[:beginning]), (True, ids[beginning:])):
+        for begin in range(0, len(those), BATCH):
+            _reopen_batch(those[begin : begin + BATCH], held_back)
     released_id = ids[beginning - 1] if beginning < len(ids) else None
     return len(ids), released_id
 
 
+def _reopen_batch(ids: Sequence[UUID], held_back: bool) -> None:
+    """Those that never began, often nearly all, in one statement; the others one by one."""
+    now = clock.now()
+    rows = Execution.objects.using(settings.DATABASE).filter(id__any=list(ids))
+    begun = list(rows.filter(lease__gt=0))
+    rows.filter(lease=0).update(
+        status=ExecutionStatus.WAITING if held_back else ExecutionStatus.PENDING,
+        held_back=held_back,
+        finished_at=None,
+        ready_at=now,
+        lease=F("lease") + 1,
+    )
+    recorded = (
+        recorded_since({row.pk: row.snapshot_seq for row in begun}, settings.DATABASE)
+        if begun
+        else {}
+    )
+    for strand in begun:
+        strand.held_back, strand.finished_at = held_back, None
+        _go_on(strand, recorded.get(strand.pk, []), now, "finished_at", "held_back")
+
+
 def members_of(parent_id: UUID, state: RunState) -> QuerySet[Execution]:
     """The strands of the fork at which ``parent`` stands."""
-    results: Results = values.decode(state.fork)
-    ids = following(results.first_id, len(results))
-    rows = Execution.objects.using(settings.DATABASE)
-    return rows.filter(parent_id=parent_id, id__gte=ids[0], id__lte=ids[-1])
+    return strands_of(parent_id, values.decode(state.fork))
 
 
-def _go_on(execution: Execution, now: datetime, *fields: str) -> None:
-    """An ended execution goes on from the node it stopped at; ``fields`` have changed, too."""
-    recorded = recorded_since({execution.pk: execution.snapshot_seq}, settings.DATABASE)
-    rows = recorded.get(execution.pk, [])
+def _go_on(execution: Execution, rows: Sequence[Recorded], now: datetime, *fields: str) -> None:
+    """An ended execution goes on from the node it stopped at. ``rows`` are the step runs after its
+    snapshot; ``fields`` have changed, too."""
     state, _ = replay(base_state(execution.snapshot, execution.path), rows, True)
     # The members of one that has to wait for its turn wait for it, too.
     reopens = execution.held_back and is_joining(state.next_path)

@@ -57,7 +57,7 @@ def completed_visits(
 ) -> list[Completed]:
     """A page of the visits of a run and its strands that completed, newest first; ``until`` the
     step run with that id, included. ``names``: only of these nodes."""
-    run = Execution.objects.using(settings.DATABASE).only("pk", "root_id", "kind").get(pk=run_id)
+    run = Execution.objects.using(settings.DATABASE).only("pk").get(pk=run_id)
     rows = StepRun.objects.using(settings.DATABASE).filter(
         execution__in=run.members(), status=StepStatus.COMPLETED
     )

@@ -102,8 +102,8 @@ def count_ends(
 CASCADE_BATCH = 1_000
 
 
-def end_below(parent_ids: Sequence[UUID], *, but: UUID | None = None) -> None:
-    """Cancels all strands below these executions that have not ended, except ``but``.
+def end_below(parent_ids: Sequence[UUID]) -> None:
+    """Cancels all strands below these executions that have not ended.
 
     Level by level: a level is locked, then the next one is read by a new statement.
     """
@@ -113,19 +113,17 @@ def end_below(parent_ids: Sequence[UUID], *, but: UUID | None = None) -> None:
     while level:
         below: list[UUID] = []
         for begin in range(0, len(level), CASCADE_BATCH):
-            below += _end_level(level[begin : begin + CASCADE_BATCH], but)
+            below += _end_level(level[begin : begin + CASCADE_BATCH])
         level = below
 
 
-def _end_level(parent_ids: Sequence[UUID], but: UUID | None) -> list[UUID]:
+def _end_level(parent_ids: Sequence[UUID]) -> list[UUID]:
     from .ending import stop_step_runs
 
     rows = Execution.objects.using(settings.DATABASE)
     alive = rows.filter(
         parent__id__any=list(parent_ids), kind=ExecutionKind.STRAND, finished_at__isnull=True
     )
-    if but is not None:
-        alive = alive.exclude(pk=but)
     if has_row_locks():
         alive = alive.select_for_update(no_key=True)
     found = list(alive.order_by("root_id", "depth", "id").values_list("id", "lease"))

@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from ..engine import joining, machine, values
 from ..engine.context import encode_changes
@@ -15,7 +16,6 @@ from ..engine.results import Results
 from ..engine.rollback import START
 from ..engine.state import RunState, given_by, to_snapshot
 from ..models import ExecutionStatus
-from ..models.ids import following
 from ..store import clock
 from ..store.records import Checkpoint, Fork, Move, StepRecord, StrandEnd
 from .attempt import Attempt
@@ -107,7 +107,7 @@ def _forking(checkpoint: Checkpoint, visit: Visit, outcome: Outcome) -> Checkpoi
     count = len(results)
     block: Any = visit.node
     beginning = min(block.concurrency or count, count)
-    last = following(results.first_id, beginning)[-1]
+    last = UUID(int=results.first_id.int + beginning - 1)
     move = checkpoint.move._replace(
         remaining=count, released_id=last if beginning < count else None
     )

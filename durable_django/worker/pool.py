@@ -167,6 +167,7 @@ class Pool:
     def enqueue(self, run: Run) -> None:
         """Puts a run where its next step will be served. Called by the leader."""
         run.queued_at = time.monotonic()
+        self.runs[run.id] = run  # also while its end is only on its way to the database
         try:
             node = run.next_visit().node
         except (DefinitionChanged, NoVisit) as why:
@@ -177,7 +178,6 @@ class Pool:
             self.drop(run)
             self.unsure = True
             return
-        self.runs[run.id] = run
         starts_first = run.suspect or run.started_row or node.at_most_once
         if node.is_async and not starts_first and not self.stopping:
             self._submit(self.begin(run))  # needs no thread

@@ -251,12 +251,12 @@ def test_what_has_ended_before_stays_as_it_is(worker):
     assert statuses_below(run.id) == ["completed", "failed", "cancelled"]
 
 
-def test_one_strand_can_be_left_out_with_what_is_below_the_others(worker):
+def test_a_strand_that_has_ended_stays_as_it_ended_when_those_beside_it_are_cancelled(worker):
     run, first, second, _ = deep(worker)
-    module.end_below([run.id], but=second.id)
-    assert statuses_below(run.id) == ["cancelled", "running", "cancelled"]
-    assert set(statuses_below(first.id)) == {ExecutionStatus.CANCELLED}
     assert write_wave(worker, [end_of(second)]) == ["written"]
+    module.end_below([run.id])
+    assert statuses_below(run.id) == ["cancelled", "completed", "cancelled"]
+    assert set(statuses_below(first.id)) == {ExecutionStatus.CANCELLED}
 
 
 @pytest.mark.django_db(transaction=True)
