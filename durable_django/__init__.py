@@ -21,13 +21,34 @@ from .api import (
     start,
     start_many,
 )
+from .api_events import apublish_event, asend_event, publish_event, send_event
+from .definition.answers import Answer
 from .definition.durations import days, hours, minutes, seconds
 from .definition.flow import branch, decision, foreach, loop, parallel, race, sequence
+from .definition.moments import end_of_day, next_business_day, next_weekday
 from .definition.nodes import step
 from .definition.retry import Retry
+from .definition.wait_inputs import (
+    wait_for_approval,
+    wait_for_choice,
+    wait_for_form,
+    wait_for_input,
+    wait_for_text,
+)
+from .definition.waits import (
+    call_workflow,
+    sleep_for,
+    sleep_until,
+    start_workflow,
+    wait_for_all,
+    wait_for_any,
+    wait_for_callback,
+    wait_for_event,
+)
 from .definition.workflow import Workflow
 from .engine.results import MemberFailure
 from .exceptions import (
+    ChildFailed,
     ContextConflict,
     DefinitionChanged,
     DefinitionError,
@@ -39,6 +60,7 @@ from .exceptions import (
     InvalidState,
     LoopLimitExceeded,
     NodeCalled,
+    NonDeterministicStep,
     NotInStep,
     NotSerializable,
     PayloadTooLarge,
@@ -46,14 +68,23 @@ from .exceptions import (
     RetryAfter,
     StepInterrupted,
     StepTimeout,
+    WaitTimeout,
     WorkerLost,
     WorkflowNotFound,
     WorkflowTimeout,
+)
+from .inputs.api import (
+    alist_pending_inputs,
+    aprovide_input,
+    list_pending_inputs,
+    provide_input,
 )
 from .version import VERSION as __version__  # noqa: N811
 
 __all__ = [
     "UNSET",
+    "Answer",
+    "ChildFailed",
     "ContextConflict",
     "DefinitionChanged",
     "DefinitionError",
@@ -66,6 +97,7 @@ __all__ = [
     "LoopLimitExceeded",
     "MemberFailure",
     "NodeCalled",
+    "NonDeterministicStep",
     "NotInStep",
     "NotSerializable",
     "PayloadTooLarge",
@@ -74,6 +106,7 @@ __all__ = [
     "RetryAfter",
     "StepInterrupted",
     "StepTimeout",
+    "WaitTimeout",
     "WorkerLost",
     "Workflow",
     "WorkflowNotFound",
@@ -82,27 +115,51 @@ __all__ = [
     "acancel",
     "aget_execution",
     "aget_result",
+    "alist_pending_inputs",
+    "aprovide_input",
+    "apublish_event",
     "aretry",
+    "asend_event",
     "astart",
     "astart_many",
     "branch",
+    "call_workflow",
     "cancel",
     "days",
     "decision",
+    "end_of_day",
     "foreach",
     "get_execution",
     "get_result",
     "hours",
     "list_children",
     "list_executions",
+    "list_pending_inputs",
     "loop",
     "minutes",
+    "next_business_day",
+    "next_weekday",
     "parallel",
+    "provide_input",
+    "publish_event",
     "race",
     "retry",
     "seconds",
+    "send_event",
     "sequence",
+    "sleep_for",
+    "sleep_until",
     "start",
     "start_many",
+    "start_workflow",
     "step",
+    "wait_for_all",
+    "wait_for_any",
+    "wait_for_approval",
+    "wait_for_callback",
+    "wait_for_choice",
+    "wait_for_event",
+    "wait_for_form",
+    "wait_for_input",
+    "wait_for_text",
 ]

@@ -9,45 +9,29 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, TypeAlias
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
 
-from . import signals
 from .conf import settings
-from .definition import options as option_readers
 from .definition import registry
 from .definition.durations import Duration, to_seconds
-from .definition.spelling import did_you_mean
 from .engine import values
-from .exceptions import (
-    ExecutionFailed,
-    ExecutionNotFound,
-    InvalidState,
-    QueueNotFound,
-    WorkflowNotFound,
-)
+from .exceptions import ExecutionFailed, ExecutionNotFound, InvalidState, WorkflowNotFound
+from .store.options import UNSET, input_text, settled
+from .store.options import tags_given as _tags
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
 
     from .definition.workflow import Workflow
     from .models import Execution
-    from .store.starting import StartOptions
 
     WorkflowLike: TypeAlias = type[Workflow] | str
     ExecutionLike: TypeAlias = UUID | str | Execution
 
-
-class _Unset:
-    def __repr__(self) -> str:
-        return "UNSET"
-
-
-UNSET: Final[Any] = _Unset()
-"""Says that an option is taken from the workflow's Meta."""
 
 POLL_SECONDS_FIRST = 0.01
 POLL_SECONDS_LAST = 0.25
@@ -80,10 +64,18 @@ def start(
     from .store import starting
 
     cls = registry.resolve(workflow)
-    options = _options(cls, queue, priority, timeout, scheduled_at, idempotency_key, tags)
-    execution, created = starting.insert(options, _input_text(cls, input, "input"))
+    options = settled(
+        cls,
+        queue=queue,
+        priority=priority,
+        timeout=timeout,
+        scheduled_at=scheduled_at,
+        idempotency_key=idempotency_key,
+        tags=tags,
+    )
+    execution, created = starting.insert(options, input_text(cls, input))
     if created:
-        _tell_started(cls, [execution.pk])
+        starting.tell_started(cls.definition.name, [execution.pk])
     return execution
 
 
@@ -109,10 +101,18 @@ def start_many(
     cls = registry.resolve(workflow)
     if idempotency_key is not None:
         raise ValueError("start_many takes no idempotency_key: one key stands for one run")
-    options = _options(cls, queue, priority, timeout, scheduled_at, None, tags)
-    texts = [_input_text(cls, item, f"input[{index}]") for index, item in enumerate(inputs)]
+    options = settled(
+        cls,
+        queue=queue,
+        priority=priority,
+        timeout=timeout,
+        scheduled_at=scheduled_at,
+        idempotency_key=None,
+        tags=tags,
+    )
+    texts = [input_text(cls, item, f"input[{index}]") for index, item in enumerate(inputs)]
     ids = starting.insert_many(options, texts)
-    _tell_started(cls, ids)
+    starting.tell_started(cls.definition.name, ids)
     return ids
 
 
@@ -122,7 +122,7 @@ def get_execution(id: ExecutionLike, *, include_steps: bool = False) -> Executio
     from .models.execution import ExecutionKind
 
     rows = Execution.objects.using(settings.DATABASE)
-    pk = _pk(id)
+    pk = pk_of(id)
     found = rows.filter(pk=pk, kind=ExecutionKind.WORKFLOW).first()
     if found is None:
         raise ExecutionNotFound(f"no execution has the id {pk}")
@@ -184,7 +184,7 @@ def cancel(id: ExecutionLike, reason: str = "", compensate: bool = False) -> Exe
 
     if not isinstance(reason, str):
         raise TypeError(f"reason must be a string, not {reason!r}")
-    return ending.cancel(_pk(id), values.visible(reason, 10_000), bool(compensate))
+    return ending.cancel(pk_of(id), values.visible(reason, 10_000), bool(compensate))
 
 
 def retry(id: ExecutionLike) -> Execution:
@@ -195,7 +195,7 @@ def retry(id: ExecutionLike) -> Execution:
     """
     from .store import ending
 
-    pk = _pk(id)
+    pk = pk_of(id)
     run = get_execution(pk)
     try:
         timeout = registry.get(run.workflow_name, run.version).definition.options.timeout
@@ -210,7 +210,7 @@ def list_children(id: ExecutionLike) -> QuerySet[Execution]:
     from .models.execution import ExecutionKind
 
     rows = Execution.objects.using(settings.DATABASE)
-    return rows.filter(parent_id=_pk(id), kind=ExecutionKind.WORKFLOW).order_by("id")
+    return rows.filter(parent_id=pk_of(id), kind=ExecutionKind.WORKFLOW).order_by("id")
 
 
 def get_result(id: ExecutionLike, *, timeout: Duration | None = None) -> Any:
@@ -220,7 +220,7 @@ def get_result(id: ExecutionLike, *, timeout: Duration | None = None) -> Any:
     InvalidState inside a transaction, which could never see the end.
     """
     until = _deadline(timeout)
-    pk = _pk(id)
+    pk = pk_of(id)
     _check_outside_transaction(pk)
     pause = POLL_SECONDS_FIRST
     while True:
@@ -237,7 +237,7 @@ async def aget_result(id: ExecutionLike, *, timeout: Duration | None = None) -> 
     import asyncio
 
     until = _deadline(timeout)
-    pk = _pk(id)
+    pk = pk_of(id)
     await sync_to_async(_check_outside_transaction)(pk)
     pause = POLL_SECONDS_FIRST
     while True:
@@ -256,89 +256,7 @@ acancel = sync_to_async(cancel)
 aretry = sync_to_async(retry)
 
 
-def _options(
-    cls: type[Workflow],
-    queue: Any,
-    priority: Any,
-    timeout: Any,
-    scheduled_at: Any,
-    idempotency_key: Any,
-    tags: Any,
-) -> StartOptions:
-    from .store.starting import StartOptions
-
-    definition = cls.definition
-    meta = definition.options
-    readers = option_readers
-    if queue is not UNSET:
-        readers.read_queue(queue, "queue")
-    if idempotency_key is not None:
-        readers.read_text(idempotency_key, "idempotency_key", 255)
-    return StartOptions(
-        workflow_name=definition.name,
-        version=definition.version,
-        queue=known_queue(meta.queue if queue is UNSET else str(queue)),
-        priority=meta.priority
-        if priority is UNSET
-        else readers.read_priority(priority, "priority"),
-        timeout=meta.timeout if timeout is UNSET else readers.read_timeout(timeout, "timeout"),
-        scheduled_at=_scheduled_at(scheduled_at),
-        idempotency_key=idempotency_key,
-        tags=_tags(tags),
-    )
-
-
-def _scheduled_at(moment: Any) -> datetime | None:
-    """In UTC: a moment beyond its calendar could be stored, but not read back."""
-    if moment is None:
-        return None
-    if not isinstance(moment, datetime) or moment.utcoffset() is None:
-        raise ValueError(f"scheduled_at must be an aware datetime, not {moment!r}")
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError:
-        raise ValueError(f"scheduled_at is beyond the calendar: {moment!r}") from None
-
-
-def known_queue(queue: str) -> str:
-    """The queue, if it exists: where ``QUEUES`` names queues, only those and "default" do.
-    QueueNotFound otherwise."""
-    known = settings.QUEUES
-    if known and queue != "default" and queue not in known:
-        names = ", ".join(sorted({*known, "default"}))
-        meant = did_you_mean(queue, known)
-        raise QueueNotFound(f"no queue is called {queue!r}{meant} (DURABLE['QUEUES'] has {names})")
-    return queue
-
-
-def _tags(tags: Any) -> list[str] | dict[str, Any]:
-    if tags is None:
-        return []
-    if isinstance(tags, str):
-        tags = [tags]
-    if not isinstance(tags, Iterable):
-        raise TypeError(f"tags are strings or a mapping of names to scalars, not {tags!r:.80}")
-    values.encode(dict(tags) if isinstance(tags, Mapping) else list(tags), "tags")
-    if isinstance(tags, Mapping):
-        if "$" in tags:
-            raise ValueError('tags: "$" cannot be the name of a tag')
-        for key, value in tags.items():
-            if not isinstance(value, str | int | float | bool | None):
-                raise TypeError(f"tags[{key!r}] must be a string, number or boolean: {value!r}")
-        return dict(tags)
-    found = list(dict.fromkeys(tags))
-    for tag in found:
-        if not isinstance(tag, str) or not tag:
-            raise TypeError(f"tags must be non-empty strings, not {tag!r}")
-    return [str(tag) for tag in found]
-
-
-def _input_text(cls: type[Workflow], input: Any, path: str) -> str:
-    cleaned = cls.clean_input({} if input is None else input)
-    return values.encode(cleaned, path, limit=settings.MAX_PAYLOAD_BYTES)
-
-
-def _pk(id: Any) -> UUID:
+def pk_of(id: Any) -> UUID:
     """The id of what a caller gave: a UUID, its text, or an Execution."""
     if isinstance(id, UUID):
         return id
@@ -349,18 +267,6 @@ def _pk(id: Any) -> UUID:
         return UUID(str(pk))
     except ValueError:
         raise ExecutionNotFound(f"{id!r} is not the id of an execution") from None
-
-
-def _tell_started(cls: type[Workflow], ids: list[UUID]) -> None:
-    if not signals.execution_started.receivers:
-        return
-    from django.db.transaction import on_commit
-
-    def send() -> None:
-        for pk in ids:
-            signals.execution_started.send_robust(sender=cls.definition.name, execution_id=pk)
-
-    on_commit(send, using=settings.DATABASE)
 
 
 def _deadline(timeout: Duration | None) -> float | None:

@@ -17,6 +17,9 @@ DurableError
  ├─ StepTimeout               an attempt ran longer than its step's timeout
  ├─ StepInterrupted           the worker died inside an at_most_once step
  ├─ WorkflowTimeout           the run took longer than Meta.timeout
+ ├─ WaitTimeout               a wait ran out of time, and has no timeout_value
+ ├─ ChildFailed               a called workflow did not complete
+ ├─ NonDeterministicStep      a step's waits are not those it was recorded with
  ├─ WorkerLost                a run's workers died in the same node too many times
  ├─ DefinitionChanged         the run's next node is gone from the code
  ├─ LoopLimitExceeded         max_iterations or max_visits
@@ -24,6 +27,7 @@ DurableError
 
 Suspension (BaseException)    how the engine leaves a body; `except Exception` does not see it
  ├─ FinishRun                 self.finish(value)
+ ├─ ParkRun                   a wait inside a step: the body runs again when it is over
  └─ AttemptAbandoned          the attempt lost its lease; nothing it does will be recorded
 """
 
@@ -203,6 +207,44 @@ class WorkflowTimeout(DurableError):
     """The run took longer than its workflow's `timeout`."""
 
 
+class WaitTimeout(DurableError):
+    """A wait ran out of time. With a ``timeout_value`` it gives that instead."""
+
+
+class ChildFailed(DurableError):
+    """A workflow called by ``call_workflow`` ended without completing.
+
+    `child_id` is its id, a UUID; `status` how it ended ("failed", "cancelled", …); `error` what it
+    recorded, ``{"type", "message", "traceback", "node"}``, or None.
+
+    Example::
+
+        try:
+            parcel = self.call_workflow(Shipping, {"order": 7})
+        except ChildFailed as failure:
+            self.context["why"] = failure.error["message"]
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        child_id: Any = None,
+        status: str = "failed",
+        error: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.child_id = child_id
+        self.status = status
+        self.error = error
+
+
+class NonDeterministicStep(DurableError):
+    """A body that is run again after a wait came to other waits than those recorded. The message
+    names the position, what was recorded and what was found. Never retried.
+    """
+
+
 class WorkerLost(DurableError):
     """The workers that ran this node died, one after the other, `MAX_RECOVERIES` times."""
 
@@ -231,6 +273,10 @@ class FinishRun(Suspension):
     def __init__(self, value: object = None) -> None:
         super().__init__(value)
         self.value = value
+
+
+class ParkRun(Suspension):
+    """A wait inside a step: the run leaves memory here, and the body runs again when it is over."""
 
 
 class AttemptAbandoned(Suspension):

@@ -1,7 +1,7 @@
-"""The Django admin: where people watch runs and cancel them.
+"""The Django admin: where people watch runs, cancel them, and give the input they wait for.
 
-It reads rows and calls ``durable_django.api``; it decides nothing about a run, and nothing here can
-be edited by hand.
+It reads rows and calls ``durable_django.api`` and ``durable_django.inputs``; it decides nothing
+about a run, and nothing here can be edited by hand.
 """
 
-from . import definitions, executions, workers  # noqa: F401  each registers its pages
+from . import definitions, executions, inputs, workers  # noqa: F401  each registers its pages

@@ -28,6 +28,7 @@ from .masking import Masks
 from .read_only import NewestFirst, ReadOnlyAdmin, seen_at
 from .run_page import Told, run_page, tag_texts
 from .searching import search
+from .waits import Doors, read_waits
 
 STEPS_PER_PAGE = 200
 CHILDREN_MAX = 20
@@ -150,11 +151,15 @@ class ExecutionAdmin(CancelMixin, ReadOnlyAdmin):
         rows = list(steps)
         forks = members.read_forks(run, rows, is_end=not steps.has_next(), asked=asked)
         links = Links(run, request.GET, self.admin_site.name)
-        told = Told(rows, forks, above[0] if above else None)
+        waits = read_waits(run, whole=whole)
+        told = Told(rows, forks, waits, above[0] if above else None)
+        doors = Doors(self.admin_site, request)
         return {
             "title": " · ".join(filter(None, (run.workflow_name, run.path))),
             "subtitle": None,
-            "page": run_page(run, told, now, links, whole=whole),
+            "page": run_page(run, told, now, links, doors, whole=whole),
+            "more_waits": waits.more,
+            "inbox_url": doors.inbox_of(run) if waits.more else "",
             "whole": whole,
             "badge": badges.member_badge(members.status_of(run)),
             "facts": facts(run, now, self.admin_site.name),

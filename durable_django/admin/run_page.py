@@ -23,6 +23,7 @@ from .pretty import visible
 from .previews import Previews
 from .shown import Entry, ErrorView, Shown, ValueView, learn, learn_changes
 from .step_view import Window, keys_of
+from .waits import Doors, Waits, WaitView, learn_waits, wait_views
 
 VALUE_LENGTH_MAX: Final = 100_000
 PART_LENGTH_MAX: Final = 20_000
@@ -39,7 +40,8 @@ class Entries(NamedTuple):
 @dataclass(frozen=True)
 class RunPage:
     """One execution, ready to be shown. Of a strand ``input`` is its item, None outside of a
-    foreach, and ``context`` what it changed there. ``undone`` are the steps of a rollback."""
+    foreach, and ``context`` what it changed there. ``undone`` are the steps of a rollback,
+    ``waits`` those that are open and, after them, what is over."""
 
     reason: str
     tags: list[str]
@@ -50,18 +52,22 @@ class RunPage:
     outputs: Entries
     lines: list[Line]
     undone: list[Line]
+    waits: list[WaitView]
 
 
 class Told(NamedTuple):
     """What is read of an execution for its page: the step runs to show, the forks among them by
-    the seq of their openings, and, for a strand, the run it belongs to."""
+    the seq of their openings, the waits, and, for a strand, the run it belongs to."""
 
     rows: Sequence[StepRun]
     forks: Mapping[int, Fork]
+    waits: Waits
     run: Execution | None = None
 
 
-def run_page(run: Execution, told: Told, now: datetime, links: Links, *, whole: bool) -> RunPage:
+def run_page(
+    run: Execution, told: Told, now: datetime, links: Links, doors: Doors, *, whole: bool
+) -> RunPage:
     """Reads what a run knows, in one query, or two if it has large outputs. With ``whole`` no value
     is cut."""
     mask = Masks([(run.workflow_name, run.version)]).of(run.workflow_name, run.version)
@@ -90,6 +96,7 @@ def run_page(run: Execution, told: Told, now: datetime, links: Links, *, whole: 
         outputs=_entries(outputs, part),
         lines=lines[:undoing],
         undone=lines[undoing:],
+        waits=wait_views(told.waits, part, now, doors),
     )
 
 
@@ -160,6 +167,7 @@ def _learn(
     for row in [*told.rows, *(step for member in members for step in member.steps)]:
         learn(mask, row.output_text, keys_of(row))
         learn_changes(mask, row.changes_text)
+    learn_waits(mask, told.waits)
 
 
 def _members(forks: Iterable[Fork]) -> Iterator[Member]:

@@ -15,6 +15,9 @@ durable_django.E008    the database routers send durable_django's tables elsewhe
 durable_django.E009    PostgreSQL is used through psycopg2
 durable_django.E010    the database has AUTOCOMMIT turned off
 durable_django.E011    a workflow's Meta.queue is not in QUEUES
+durable_django.E012    a workflow waits for a callback, and BASE_URL is not set
+durable_django.E013    a workflow waits for a callback, and our URLs are not included
+durable_django.E014    a workflow starts another by a name that is not registered
 durable_django.W001    a setting has no effect yet
 durable_django.W002    the database is neither PostgreSQL nor SQLite
 durable_django.W003    SQLite's transactions do not begin with IMMEDIATE

@@ -25,7 +25,7 @@ EXECUTORS = ("threads",)
 QUEUE_OPTIONS: tuple[str, ...] = ()
 """What may stand in ``QUEUES["name"]``: each comes with its feature."""
 
-NO_EFFECT_YET = ("RETENTION", "BASE_URL", "CALLBACK_MAX_AGE")
+NO_EFFECT_YET = ("RETENTION",)
 """Settings that are accepted and judged, but read by nothing. Each goes when its feature comes."""
 
 # A worker waits that long at most between two looks, and its runs for another one when it dies.
@@ -67,6 +67,12 @@ def valid(name: str) -> Any:
     except (TypeError, ValueError):
         return None
     return value
+
+
+def is_left_out(name: str) -> bool:
+    """Whether a setting is not given, or given as None."""
+    given = _given()
+    return given is not None and given.get(name) is None
 
 
 def _given() -> Mapping[Any, Any] | None:
@@ -267,6 +273,9 @@ HINTS = {
     "LOG_MAX_BYTES": "What is kept of one step's logs, in bytes, like 65_536; 0 keeps nothing.",
     "RETENTION": f"Like {timedelta(days=30)!r}, or None to keep everything.",
     "SENSITIVE": 'Like "SENSITIVE": ["card_number"].',
-    "BASE_URL": 'Where this project is reached from outside, like "https://shop.example".',
+    "BASE_URL": (
+        'Where this project is reached from outside, like "https://shop.example", with the path '
+        "below which it is served, if there is one."
+    ),
     "CALLBACK_MAX_AGE": f"Like {timedelta(days=30)!r}, or a number of seconds.",
 }

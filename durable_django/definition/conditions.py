@@ -45,11 +45,7 @@ class Condition:
             return workflow.outputs[self.given.name]
         if isinstance(self.given, str):
             return workflow.context[self.given]
-        answer = self.given(workflow)
-        if inspect.iscoroutine(answer):
-            answer.close()
-            raise TypeError(f"{self.option} gave a coroutine; it is asked without await")
-        return answer
+        return ask_callable(self.option, self.given, workflow)
 
     def structure(self) -> str:
         """What is asked, for people: a node's name, ``'context key "status"'``, ``"callable"``."""
@@ -70,7 +66,7 @@ class Condition:
                     f"{body.class_name} has; give a node of this workflow"
                 )
         elif callable(self.given):
-            fault = _fault_of_callable(self.given, self.may_yield)
+            fault = fault_of_callable(self.given, may_yield=self.may_yield)
             if fault is not None:
                 raise asker.mistake(f"{self.option} {fault}")
         elif not isinstance(self.given, str):
@@ -111,7 +107,21 @@ def mistake_in_plan(node: Node, fault: str, body: ClassBody) -> DefinitionError:
     return body.mistake(f"in the {node.kind} {node.owner}.{node.label}, {fault}")
 
 
-def _fault_of_callable(function: Callable[..., Any], may_yield: bool) -> str | None:
+def ask_callable(option: str, function: Callable[[Any], Any], workflow: Any) -> Any:
+    """What ``function(workflow)`` gives; TypeError for a coroutine, which nobody awaits here."""
+    answer = function(workflow)
+    if inspect.iscoroutine(answer):
+        answer.close()
+        raise TypeError(f"{option} gave a coroutine; it is asked without await")
+    return answer
+
+
+def fault_of_callable(function: Callable[..., Any], *, may_yield: bool = False) -> str | None:
+    """Why `function` cannot be a callable(self), as the end of a sentence, or None.
+
+    >>> fault_of_callable(lambda: 1)
+    'takes other arguments than the one it is called with, the run: callable(self)'
+    """
     called = function if inspect.isroutine(function) else type(function).__call__
     is_async = iscoroutinefunction(function) or iscoroutinefunction(called)
     if is_async or inspect.isasyncgenfunction(function):

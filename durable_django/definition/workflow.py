@@ -14,9 +14,12 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol, Self
 from uuid import UUID
 
 from durable_django.definition.metaclass import WorkflowMeta
+from durable_django.definition.waiting import Waiting
 from durable_django.exceptions import FinishRun, InstanceState
 
 if TYPE_CHECKING:
+    from durable_django.definition.answers import Answer
+    from durable_django.definition.requests import Request
     from durable_django.models import Execution
 
 __all__ = ["Attempt", "RunContext", "Workflow", "WorkflowMeta"]
@@ -55,12 +58,40 @@ class Attempt(Protocol):
     iteration: int
     logger: logging.Logger
     idempotency_key: str
+    answers: Mapping[str, Answer]
 
     def progress(self, fraction: float, message: str = "") -> None:
         """Shows how far the step is; `fraction` between 0 and 1."""
 
+    def wait(self, request: Request) -> Any:
+        """What was waited for, once it is there; before that it leaves the body."""
 
-class Workflow(metaclass=WorkflowMeta):
+    async def wait_async(self, request: Request) -> Any:
+        """`wait` for async steps."""
+
+    def once(
+        self,
+        key: str,
+        function: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+    ) -> Any:
+        """What `function` gave the first time."""
+
+    async def once_async(
+        self,
+        key: str,
+        function: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+    ) -> Any:
+        """`once` for async steps; `function` may be a coroutine function."""
+
+    def callback_url(self, name: str) -> str:
+        """Where an outside system posts to for ``wait_for_callback(name)``."""
+
+
+class Workflow(Waiting, metaclass=WorkflowMeta):
     """A durable workflow: a class whose steps run in the order they stand, each checkpointed.
 
     In a step `self` is the run in progress. A new object is made for each attempt, so nothing is

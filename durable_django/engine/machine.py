@@ -10,6 +10,7 @@ Pure: no clock, no settings, no database, no logging, no randomness (a draw is h
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..definition.retry import NO_RETRY
@@ -42,6 +43,7 @@ COMPLETE = "complete"  # the run is over, with `result`
 FAIL = "fail"  # the run is over, with the outcome's error
 FORK = "fork"  # its members run, until the last of them makes the run ready for the join
 REOPEN = "reopen"  # the members that failed are run again, since the whole run is retried
+PARK = "park"  # the same attempt goes on when what it waits for is there
 
 # The kind of a visit that undoes another one.
 COMPENSATION = "compensation"
@@ -68,7 +70,7 @@ class Visit(NamedTuple):
 class Outcome(NamedTuple):
     """How an attempt ended.
 
-    ``status``  "completed", "failed" or "timed_out"
+    ``status``  "completed", "failed", "timed_out", or "waiting": it has not ended
     ``error``   {"type", "message", "traceback", "node"} unless completed
     ``delay``   seconds until the next attempt, None for no further attempt
     ``finish``  True when the step called ``self.finish(value)``: ``output`` is the run's result
@@ -76,6 +78,8 @@ class Outcome(NamedTuple):
     ``members`` of a fork: (path, encoded item) of each strand that begins
     ``gave``    of a join: node name -> encoded output, and
     ``gave_references`` those that stand in rows, of the nodes inside the members
+    ``waits``   of one that waits: what the store is to write of it
+    ``wake_at`` when it goes on at the latest, None for no limit
     """
 
     status: str
@@ -88,6 +92,8 @@ class Outcome(NamedTuple):
     members: tuple[tuple[str, str], ...] = ()
     gave: Mapping[str, str] = EMPTY
     gave_references: Mapping[str, str] = EMPTY
+    waits: tuple[Any, ...] = ()
+    wake_at: datetime | None = None
 
 
 class Transition(NamedTuple):
@@ -114,6 +120,7 @@ class Recorded(NamedTuple):
     changes: str
     next_path: str
     kind: str = "step"
+    started_at: datetime | None = None
 
 
 def initial_state(definition: Definition) -> RunState:
@@ -182,6 +189,8 @@ def advance(
 
     Raises TypeError if the attempt's changes do not fit the context it started from.
     """
+    if outcome.status == "waiting":
+        return Transition(state, PARK)
     if outcome.status != "completed":
         return _not_completed(definition, state, visit, outcome)
     assert visit.node.name is not None
@@ -229,6 +238,8 @@ def _with_what_members_gave(state: RunState, outcome: Outcome) -> RunState:
 def advance_rollback(state: RunState, outcome: Outcome, undoes: str, following: str) -> Transition:
     """What the outcome of the compensation ``undoes`` does: the next one comes whether or not it
     completed. ``following`` names that, "" if it was the last."""
+    if outcome.status == "waiting":
+        return Transition(state._replace(undo=undoes), PARK)
     if outcome.delay is not None:
         return Transition(attempted(state)._replace(undo=undoes), RETRY, delay=outcome.delay)
     after = undone(state, outcome.status, outcome.changes, following)
@@ -256,13 +267,13 @@ def replay(
     state: RunState, recorded: Sequence[Recorded], counts_visits: bool = False
 ) -> tuple[RunState, Recorded | None]:
     """``state`` brought up to date with the step runs recorded after its snapshot, and the one
-    whose start was committed without an end, if any (its seq is the next visit's).
+    that has not ended, if any: it waits, or its start was committed (its seq is the next visit's).
 
     ``counts_visits``: the definition can jump, or may be able to.
     """
     visits = dict(state.visits)
     for row in recorded:
-        if row.status == "running":
+        if row.status in ("running", "waiting"):
             return state, row
         if counts_visits and row.kind != COMPENSATION:
             visits.update(visits_on(row.path))

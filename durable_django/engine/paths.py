@@ -51,6 +51,21 @@ def number_in(path: str, names: Container[str] | None = None) -> int | None:
     return None
 
 
+def item_scope(path: str, foreach: Container[str]) -> str:
+    """The item a path lies in, as the beginning of all paths in that item, "" outside of one;
+    ``foreach`` are the names of those blocks.
+
+    >>> item_scope("months[2]/days[30]/decide/pay", {"days"}), item_scope("pay", {"days"})
+    ('months[2]/days[30]/', '')
+    """
+    parts = path.split("/")
+    for last in range(len(parts) - 1, -1, -1):
+        _, bracket, rest = parts[last].partition("[")
+        if bracket and rest != "]" and _name(parts[last]) in foreach:
+            return "/".join(parts[: last + 1]) + "/"
+    return ""
+
+
 def joining(path: str) -> str:
     """The visit at which the members forked at ``path`` are joined."""
     return f"{path}{JOIN}"

@@ -46,7 +46,7 @@ def recorded_since(seq_by_id: dict[UUID, int], using: str) -> dict[UUID, list[Re
     return found
 
 
-_TEXTS = ("output_text", "changes_text", "next_path", "kind")
+_TEXTS = ("output_text", "changes_text", "next_path", "kind", "started_at")
 
 
 def state_of(execution: Execution) -> RunState:

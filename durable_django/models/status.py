@@ -53,3 +53,23 @@ class WorkerStatus(models.TextChoices):
     ALIVE = "alive", _("alive")
     STOPPED = "stopped", _("stopped")
     DEAD = "dead", _("dead")
+
+
+class WaitStatus(models.TextChoices):
+    """``answered``: somebody gave the input, and the run is still to be told."""
+
+    OPEN = "open", _("open")
+    ANSWERED = "answered", _("answered")
+    COMPLETED = "completed", _("completed")
+    FAILED = "failed", _("failed")
+    TIMED_OUT = "timed_out", _("timed out")
+    CANCELLED = "cancelled", _("cancelled")
+
+
+class EventStatus(models.TextChoices):
+    """``kept``: nobody waited for it so far, and it waits for who will."""
+
+    NEW = "new", _("new")
+    KEPT = "kept", _("kept")
+    DELIVERED = "delivered", _("delivered")
+    EXPIRED = "expired", _("expired")

@@ -13,7 +13,7 @@ from django.db.models import F
 
 from ..conf import settings
 from ..models import Execution, StepRun, StepStatus
-from . import deciding, hot, strands
+from . import children, deciding, hot, strands, waits
 from .hot import Locked
 from .records import LOCKED, LOST, WRITTEN, Checkpoint, StepRecord, Taking
 from .transactions import has_row_locks, worker_transaction
@@ -58,6 +58,7 @@ def fenced_write(
     locked = hot.lock_rows([*above, *(c.execution_id for c in wave)], wait=wait)
     verdicts = [_verdict(worker_id, c, locked) for c in wave]
     _tell_locked_from_lost(worker_id, wave, verdicts)
+    waits.share_inboxes(wave, verdicts)
     if uncertain:
         _find_written(worker_id, wave, verdicts)
     mine = [c for c, verdict in zip(wave, verdicts, strict=True) if verdict == "held"]
@@ -98,7 +99,8 @@ def _find_written(worker_id: UUID, wave: Sequence[Checkpoint], verdicts: list[st
     rows = StepRun.objects.using(settings.DATABASE).filter(
         execution__id__any=[c.execution_id for c in wave], worker_id=worker_id
     )
-    rows = rows.exclude(status=StepStatus.RUNNING)
+    # One that waits may have been written by an earlier leg of the same attempt.
+    rows = rows.exclude(status__in=(StepStatus.RUNNING, StepStatus.WAITING))
     written = set(rows.values_list("execution_id", "seq", "attempt"))
     for index, checkpoint in enumerate(wave):
         step = checkpoint.step
@@ -120,7 +122,8 @@ def _without_late_notes(mine: list[Checkpoint]) -> list[Checkpoint]:
     rows = StepRun.objects.using(settings.DATABASE).filter(
         execution__id__any=[pk for pk, _ in notes], seq__in={seq for _, seq in notes}
     )
-    ended = rows.exclude(status=StepStatus.RUNNING).values_list("execution_id", "seq")
+    unfinished = (StepStatus.RUNNING, StepStatus.WAITING)
+    ended = rows.exclude(status__in=unfinished).values_list("execution_id", "seq")
     late = notes & set(ended)
     return [c for c in mine if not (c.step and (c.execution_id, c.step.seq) in late)]
 
@@ -128,7 +131,7 @@ def _without_late_notes(mine: list[Checkpoint]) -> list[Checkpoint]:
 def _write(
     worker_id: UUID,
     mine: Sequence[Checkpoint],
-    locked: Mapping[UUID, Locked],
+    locked: dict[UUID, Locked],
     taking: Taking | None,
 ) -> None:
     mine = [deciding.reopened(c) if c.reopens else c for c in mine]
@@ -138,9 +141,19 @@ def _write(
     taken_over = [(c.execution_id, c.step) for c in mine if c.step and c.replaces]
     if taken_over:
         _take_over(worker_id, taken_over)
+    parking = [c for c in mine if c.wait]
+    if parking:
+        ready = waits.insert_waits(parking, locked)
+        mine = [ready.get(c.execution_id, c) for c in mine]
     moving = [c for c in mine if c.move]
     if moving:
         hot.move_executions(moving)
+    calling = [c for c in mine if c.child]
+    if calling:
+        children.insert_children(calling)
+    ended_children = [(*c.child_of, c.execution_id) for c in mine if c.child_of]
+    if ended_children:
+        children.tell_parents(ended_children)
     rows = Execution.objects.using(settings.DATABASE)
     for checkpoint in mine:
         if checkpoint.snapshot and checkpoint.step and not checkpoint.move:

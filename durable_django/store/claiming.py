@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from types import MappingProxyType
 from typing import NamedTuple
 from uuid import UUID
 
@@ -19,13 +20,17 @@ from . import clock, wakeup
 from .hot import claim_ready, has_ready
 from .inheriting import Inherited, inherited_by
 from .transactions import has_row_locks, repeating, worker_transaction
+from .waits import Recorded as RecordedWait
+from .waits import recorded_waits
 
+NO_WAITS: Mapping[str, Sequence[RecordedWait]] = MappingProxyType({})
 READY_NOW = Q(status__in=READY, worker__isnull=True, wake_at__isnull=True)
 
 
 class Claimed(NamedTuple):
     """A run or strand as its claim found it; ``recorded`` are the step runs after its snapshot,
-    ``inherited`` what a strand has from its parent."""
+    ``inherited`` what a strand has from its parent, ``waits`` what is recorded, by path, of the
+    waits of the visit it was parked in."""
 
     id: UUID
     lease: int
@@ -42,11 +47,18 @@ class Claimed(NamedTuple):
     path: str = ""
     parent_id: UUID | None = None
     error_text: str = ""
+    depth: int = 0
     recorded: Sequence[Recorded] = ()
     inherited: Inherited | None = None
+    waits: Mapping[str, Sequence[RecordedWait]] = NO_WAITS
+
+    @property
+    def run_id(self) -> UUID:
+        """The run it belongs to: of a strand the one above it."""
+        return self.inherited.run_id if self.inherited is not None else self.id
 
 
-COLUMNS = Claimed._fields[:-2]
+COLUMNS = Claimed._fields[:-3]
 
 
 def claim(
@@ -66,7 +78,7 @@ def claim(
 
 def with_what_they_need(found: list[Claimed]) -> list[Claimed]:
     """Claimed runs and strands with their history and what they inherit."""
-    return _with_inheritance(_with_history(found))
+    return _with_waits(_with_inheritance(_with_history(found)))
 
 
 def _claim(worker_id: UUID, queue: str, count: int, suspects: bool) -> list[Claimed]:
@@ -94,6 +106,24 @@ def _with_inheritance(found: list[Claimed]) -> list[Claimed]:
     return [
         run._replace(inherited=inherited.get((run.parent_id, fork_of(run.path))))
         if run.path and run.parent_id
+        else run
+        for run in found
+    ]
+
+
+def _with_waits(found: list[Claimed]) -> list[Claimed]:
+    """Reads, in one query, what those that were parked have waited for."""
+    parked = {
+        run.id: (run.run_id, run.recorded[-1].path)
+        for run in found
+        if run.recorded and run.recorded[-1].status == "waiting"
+    }
+    if not parked:
+        return found
+    recorded = recorded_waits(parked.values())
+    return [
+        run._replace(waits={parked[run.id][1]: recorded.get(parked[run.id], [])})
+        if run.id in parked
         else run
         for run in found
     ]

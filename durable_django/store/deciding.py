@@ -18,6 +18,7 @@ from ..exceptions import NotSerializable
 from ..models import Execution, ExecutionStatus
 from ..models.history import base_state
 from . import clock, wakeup
+from .children import tell_parents
 from .counting import Counted, write_counts
 from .ending import end as end_run
 from .ending import tell_finished
@@ -88,6 +89,8 @@ def _finish(checkpoint: Checkpoint, end: StrandEnd, result: str) -> None:
         wake_at=None,
     )
     run.status = ExecutionStatus.COMPLETED.value
+    if run.parent_id is not None:
+        tell_parents([(run.parent_id, run.workflow_name, run.pk)])
     tell_finished(run)
 
 

@@ -20,10 +20,12 @@ from ..exceptions import InvalidState
 from ..models import Execution, ExecutionStatus, StepRun, StepStatus
 from ..models.execution import ExecutionKind
 from . import clock, wakeup
+from .children import tell_parents
 from .reopening import reopen
 from .rollback import starts_rollback
 from .strands import end_below
 from .transactions import lock_execution, lock_if_free, repeating, worker_transaction
+from .waits import is_being_answered, stop_waits
 
 RETRYABLE = (ExecutionStatus.FAILED, ExecutionStatus.CANCELLED)
 
@@ -63,7 +65,7 @@ def fail_timed_out(worker_id: UUID | None, pk: UUID) -> bool:
         run = lock_if_free(pk)
         if run is None or run.is_final or run.status == ExecutionStatus.COMPENSATING:
             return False
-        if run.timeout_at is None or run.timeout_at > clock.now():
+        if run.timeout_at is None or run.timeout_at > clock.now() or is_being_answered(pk):
             return False
         until = run.timeout_at.isoformat(" ", "seconds")
         message = f"{run.workflow_name} did not end within its timeout, that is by {until}"
@@ -79,7 +81,8 @@ def end(
     something to undo, its rollback begins instead."""
     now = clock.now()
     stop_step_runs([run.pk], StepStatus.TIMED_OUT if error else StepStatus.CANCELLED, now)
-    end_below([run.pk])
+    stop_waits([run.pk], compensate)
+    end_below([run.pk], compensate)
     rolls_back = compensate and starts_rollback(run)
     run.status = str(ExecutionStatus.COMPENSATING if rolls_back else status)
     run.error_text = values.encode(error, "error") if error else ""
@@ -113,6 +116,8 @@ def end(
     if rolls_back:
         wakeup.notify(run.queue)
         return run
+    if run.parent_id is not None:
+        tell_parents([(run.parent_id, run.workflow_name, run.pk)])
     tell_finished(run)
     return run
 

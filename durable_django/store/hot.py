@@ -119,7 +119,7 @@ def adapted(
     for row in rows:
         adapted = list(row)
         for i in () if native_uuid else uuids:
-            adapted[i] = row[i].hex if row[i] is not None else None
+            adapted[i] = row[i].hex if isinstance(row[i], UUID) else row[i]
         for i in times:
             adapted[i] = connection.ops.adapt_datetimefield_value(row[i])
         found.append(adapted)

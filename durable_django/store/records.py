@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from .options import StartOptions
+
 # Verdicts on a checkpoint.
 WRITTEN = "written"
 LOST = "lost"  # the lease belongs to somebody else, or the run has ended: drop it
@@ -94,6 +96,53 @@ class StrandEnd(NamedTuple):
         return self.above if self.finishes is not None else self.above[-1:]
 
 
+class WaitRecord(NamedTuple):
+    """A wait, as its row will stand. The fields but the last are its columns."""
+
+    execution_id: UUID
+    member_id: UUID
+    path: str
+    position: int
+    seq: int
+    node: str
+    kind: str
+    created_at: datetime
+    name: str = ""
+    names_text: str = "[]"
+    key: str = ""
+    status: str = "open"
+    value_text: str = "null"
+    error_text: str = ""
+    timeout_text: str = ""
+    request_text: str = ""
+    assignee_kind: str = ""
+    assignee: str = ""
+    child_id: UUID | None = None
+    on_cancel: str = ""
+    due_at: datetime | None = None
+    answered_at: datetime | None = None
+    resolved_at: datetime | None = None
+    answered_by: str = ""
+    comment: str = ""
+    # A row stands for it from an attempt before, and is taken away first.
+    anew: bool = False
+
+    @property
+    def looks(self) -> bool:
+        """Whether what it waits for may be in the inbox already."""
+        return self.kind in ("event", "any", "all", "callback")
+
+
+class Child(NamedTuple):
+    """A run that another one calls or starts. ``shares_root``: it is ended with its parent."""
+
+    id: UUID
+    parent_id: UUID
+    options: StartOptions
+    input_text: str
+    shares_root: bool
+
+
 class Checkpoint(NamedTuple):
     """One fenced write of a run: a step run, what becomes of the run, or both.
 
@@ -105,6 +154,9 @@ class Checkpoint(NamedTuple):
     ``fork``      the run forks: its strands are written, too
     ``end``       the execution is a strand and ends
     ``reopens``   the members of the fork at which the run failed run again
+    ``wait``      what the run is parked for
+    ``child``     the run it calls, and waits for
+    ``child_of``  of a run that ends: the run that called or started it, and its workflow's name
     """
 
     execution_id: UUID
@@ -118,6 +170,9 @@ class Checkpoint(NamedTuple):
     fork: Fork | None = None
     end: StrandEnd | None = None
     reopens: bool = False
+    wait: WaitRecord | None = None
+    child: Child | None = None
+    child_of: tuple[UUID, str] | None = None
 
     @property
     def is_alone(self) -> bool:

@@ -5,39 +5,30 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
-from django.db import connections
+from django.db import connections, transaction
 
+from .. import signals
 from ..conf import settings
 from ..engine import values
 from ..models import Execution, ExecutionStatus
 from ..models.ids import uuid7
 from . import clock, wakeup
 from .hot import insert_rows
+from .options import StartOptions
 from .transactions import worker_transaction
 
 BATCH = 1_000
 
 
-class StartOptions(NamedTuple):
-    """What ``start`` settled from its arguments and the workflow's Meta."""
-
-    workflow_name: str
-    version: int
-    queue: str
-    priority: int
-    timeout: float | None
-    scheduled_at: datetime | None
-    idempotency_key: str | None
-    tags: Any
-
-
-def insert(options: StartOptions, input_text: str) -> tuple[Execution, bool]:
+def insert(
+    options: StartOptions, input_text: str, parent_id: UUID | None = None
+) -> tuple[Execution, bool]:
     """Writes one run and wakes a worker: (the run, True). With an idempotency key that is taken,
-    nothing is written: (the run that has it, False)."""
-    run = _execution(_row(options, input_text, clock.now()))
+    nothing is written: (the run that has it, False). ``parent_id`` is the run that starts it."""
+    run = _execution(new_row(options, input_text, clock.now()) | {"parent_id": parent_id})
     if options.idempotency_key is not None:
         return _insert_once(run)
     if connections[settings.DATABASE].vendor == "postgresql":
@@ -53,7 +44,7 @@ def insert_many(options: StartOptions, input_texts: Sequence[str]) -> list[UUID]
     ids: list[UUID] = []
     with worker_transaction(None):
         for begin in range(0, len(input_texts), BATCH):
-            batch = [_row(options, text, now) for text in input_texts[begin : begin + BATCH]]
+            batch = [new_row(options, text, now) for text in input_texts[begin : begin + BATCH]]
             insert_rows(Execution, list(batch[0]), [tuple(row.values()) for row in batch])
             ids.extend(row["id"] for row in batch)
         if ids:
@@ -61,7 +52,7 @@ def insert_many(options: StartOptions, input_texts: Sequence[str]) -> list[UUID]
     return ids
 
 
-def _row(options: StartOptions, input_text: str, now: datetime) -> dict[str, Any]:
+def new_row(options: StartOptions, input_text: str, now: datetime) -> dict[str, Any]:
     """Column -> value of a new run, all columns, in the model's order."""
     scheduled = options.scheduled_at
     later = scheduled is not None and scheduled > now
@@ -116,6 +107,7 @@ def _insert_once(run: Execution) -> tuple[Execution, bool]:
 # What differs from run to run; all other columns of a new run hold their field's default.
 _VARYING = (
     "id",
+    "parent_id",
     "root_id",
     "workflow_name",
     "version",
@@ -144,6 +136,7 @@ def _insert_notifying(run: Execution) -> None:
             _insert_sql(),
             [
                 run.pk,
+                run.parent_id,
                 run.pk,
                 run.workflow_name,
                 run.version,
@@ -184,3 +177,15 @@ def _literal(default: Any) -> str:
     if isinstance(default, bool):
         return str(default).upper()
     return str(default) if isinstance(default, int) else f"'{default}'"
+
+
+def tell_started(workflow_name: str, ids: Sequence[UUID]) -> None:
+    """Tells, once it is committed, that these runs were started."""
+    if not signals.execution_started.receivers:
+        return
+
+    def send() -> None:
+        for pk in ids:
+            signals.execution_started.send_robust(sender=workflow_name, execution_id=pk)
+
+    transaction.on_commit(send, using=settings.DATABASE)

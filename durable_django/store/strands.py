@@ -102,8 +102,9 @@ def count_ends(
 CASCADE_BATCH = 1_000
 
 
-def end_below(parent_ids: Sequence[UUID]) -> None:
-    """Cancels all strands below these executions that have not ended.
+def end_below(parent_ids: Sequence[UUID], compensate: bool = False) -> None:
+    """Cancels all strands below these executions that have not ended, and what they have called;
+    that is compensated where ``compensate`` says so.
 
     Level by level: a level is locked, then the next one is read by a new statement.
     """
@@ -113,12 +114,13 @@ def end_below(parent_ids: Sequence[UUID]) -> None:
     while level:
         below: list[UUID] = []
         for begin in range(0, len(level), CASCADE_BATCH):
-            below += _end_level(level[begin : begin + CASCADE_BATCH])
+            below += _end_level(level[begin : begin + CASCADE_BATCH], compensate)
         level = below
 
 
-def _end_level(parent_ids: Sequence[UUID]) -> list[UUID]:
+def _end_level(parent_ids: Sequence[UUID], compensate: bool) -> list[UUID]:
     from .ending import stop_step_runs
+    from .waits import stop_waits
 
     rows = Execution.objects.using(settings.DATABASE)
     alive = rows.filter(
@@ -145,4 +147,5 @@ def _end_level(parent_ids: Sequence[UUID]) -> list[UUID]:
     begun = [pk for pk, lease in found if lease]
     for begin in range(0, len(begun), CASCADE_BATCH):
         stop_step_runs(begun[begin : begin + CASCADE_BATCH], "cancelled", now)
+        stop_waits(begun[begin : begin + CASCADE_BATCH], compensate)
     return begun

@@ -11,6 +11,8 @@ from django.db import connections
 from ..conf import settings
 
 CHANNEL = "durable_django"
+# For what parked runs wait for: events, answers, ends of children.
+WAITS_CHANNEL = "durable_django_waits"
 
 
 def notify(queue: str) -> None:
@@ -18,7 +20,16 @@ def notify(queue: str) -> None:
 
     PostgreSQL sends equal notifications of one transaction once.
     """
+    _notify(CHANNEL, queue)
+
+
+def notify_waits() -> None:
+    """Wakes workers, once this transaction has committed, since there is something to deliver."""
+    _notify(WAITS_CHANNEL, "")
+
+
+def _notify(channel: str, payload: str) -> None:
     connection = connections[settings.DATABASE]
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, queue])
+            cursor.execute("SELECT pg_notify(%s, %s)", [channel, payload])

@@ -1,24 +1,27 @@
 """Wake: what became due is made ready; what ran out of time is ended.
 
-Whatever the worker that ran it does, alive or dead, this decides by database time.
+Whatever the worker that ran it does, alive or dead, this decides by database time. A wait whose
+time is up has lost to no event that was sent before: those are delivered first.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import Case, F, Q, When
+from django.db.models import Q
 
 from ..conf import settings
-from ..models import Execution, ExecutionStatus
-from . import clock, wakeup
-from .claiming import let_go
+from ..models import Event, Execution, ExecutionStatus, Wait, WaitStatus
+from . import clock
+from .children import cancel_child
 from .ending import fail_timed_out
+from .ready import make_ready
 from .transactions import has_row_locks, repeating, worker_transaction
 
 BATCH = 500
-PARKED = (ExecutionStatus.SCHEDULED, ExecutionStatus.SLEEPING)
+PARKED = (ExecutionStatus.SCHEDULED, ExecutionStatus.SLEEPING, ExecutionStatus.WAITING)
 ROLLING_BACK = ExecutionStatus.COMPENSATING
 
 
@@ -46,25 +49,64 @@ def _wake_batch(worker_id: UUID) -> int:
     rows = Execution.objects.using(settings.DATABASE)
     # A run whose time is up is ended, not woken; a rollback has no timeout.
     in_time = Q(timeout_at__isnull=True) | Q(timeout_at__gt=now)
+    parked = Q(status=ExecutionStatus.SCHEDULED) | Q(wake_at__lte=now, status__in=PARKED)
     due = rows.filter(
-        Q(status__in=PARKED) & in_time | Q(status=ROLLING_BACK, wake_at__isnull=False),
-        due_at__lte=now,
+        parked & in_time | Q(status=ROLLING_BACK, wake_at__isnull=False), due_at__lte=now
     )
     if not due.exists():
         return 0
     with worker_transaction(worker_id):
         if has_row_locks():
             due = due.select_for_update(no_key=True, skip_locked=True)
-        found = list(due.order_by("due_at").values_list("id", "queue")[:BATCH])
-        rows.filter(id__any=[pk for pk, _ in found]).update(
-            status=let_go(ExecutionStatus.PENDING),
-            ready_at=Case(When(wake_at__isnull=False, then=F("wake_at")), default=F("ready_at")),
-            wake_at=None,
-            due_at=Case(When(status=ROLLING_BACK, then=None), default=F("timeout_at")),
-        )
-        for queue in sorted({queue for _, queue in found}):
-            wakeup.notify(queue)
-    return len(found)
+        found = dict(due.order_by("due_at").values_list("id", "queue")[:BATCH])
+        woken = _end_waits(found, now)
+        make_ready(woken)
+    return len(woken)
+
+
+def _end_waits(found: Mapping[UUID, str], now: datetime) -> dict[UUID, str]:
+    """The waits of these executions are over, since their time is up; those of them that are to be
+    woken. One that may still get an event or an answer is left for the moment."""
+    rows = Wait.objects.using(settings.DATABASE).filter(
+        member__id__any=list(found), resolved_at__isnull=True
+    )
+    waits = {wait.pk: wait for wait in rows}
+    if not waits:
+        return dict(found)
+    asleep = [pk for pk, wait in waits.items() if wait.kind == "sleep"]
+    others = {pk: wait for pk, wait in waits.items() if wait.kind != "sleep"}
+    late = _really_late(others, now) if others else {}
+    left = {wait.member_id for pk, wait in others.items() if pk not in late}
+    by_id = Wait.objects.using(settings.DATABASE)
+    by_id.filter(id__in=asleep).update(status=WaitStatus.COMPLETED, resolved_at=now)
+    by_id.filter(id__in=list(late)).update(status=WaitStatus.TIMED_OUT, resolved_at=now)
+    for wait in late.values():
+        if wait.kind == "call" and wait.child_id is not None:
+            cancel_child(wait.child_id, "its caller waited for it no longer", compensate=False)
+    return {pk: queue for pk, queue in found.items() if pk not in left}
+
+
+def _really_late(waits: Mapping[int, Wait], now: datetime) -> dict[int, Wait]:
+    """Those for which nothing is on its way."""
+    # race: event-or-timeout. Under the locks of what is parked: an event that is committed is
+    # delivered first (by what is older, its row or the due time), and one that is committed later
+    # finds the wait over. An answer that somebody gives in an open transaction locks its wait.
+    runs = {wait.execution_id for wait in waits.values()}
+    new = Event.objects.using(settings.DATABASE).filter(
+        execution__id__any=list(runs), examined_at__isnull=True
+    )
+    busy = set(new.values_list("execution_id", flat=True))
+    rows = Wait.objects.using(settings.DATABASE).filter(
+        id__in=list(waits), resolved_at__isnull=True, answered_at__isnull=True
+    )
+    if has_row_locks():
+        rows = rows.select_for_update(no_key=True, skip_locked=True)
+    free = set(rows.values_list("id", flat=True))
+    return {
+        pk: wait
+        for pk, wait in waits.items()
+        if pk in free and wait.execution_id not in busy and wait.due_at and wait.due_at <= now
+    }
 
 
 def _timed_out() -> list[UUID]:

@@ -10,7 +10,7 @@ import random
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -18,7 +18,10 @@ from uuid import UUID
 # Not that of functools, which takes a lock for all attempts on Python 3.11.
 from django.utils.functional import cached_property
 
+from ..callbacks import make_url
 from ..conf import settings
+from ..definition.answers import Answer
+from ..definition.requests import Request
 from ..engine import machine, values
 from ..engine.context import Context
 from ..engine.current import current_attempt
@@ -26,7 +29,7 @@ from ..engine.joining import members_of
 from ..engine.logs import LogBuffer
 from ..engine.machine import Outcome, Transition, Visit
 from ..engine.outputs import Outputs, read_only
-from ..engine.paths import number_in
+from ..engine.paths import item_scope, number_in
 from ..engine.results import results_text
 from ..engine.state import FORKS
 from ..exceptions import (
@@ -41,9 +44,11 @@ from ..exceptions import (
 from ..models.ids import uuid7
 from ..models.reading import output_text
 from ..store import clock
+from ..store.answers import Answers
 from .capture import STEP_LOGGER
 from .joining import join_members
 from .run import Run
+from .waiting import WAITS, Waits, wait_declared
 
 
 class Attempt:
@@ -61,8 +66,10 @@ class Attempt:
         self.begun = time.monotonic()
         self.started_at: datetime = clock.at(self.begun)
         self.deadline = self.begun + self.node.timeout if self.node.timeout else None
-        # A running row of this attempt's seq stands, or is about to, so its end takes it over.
-        self.has_row = run.started_row is not None
+        # A row of this attempt's seq stands, or is about to, so its end takes it over.
+        self.has_row = run.started_row is not None or run.parked_row is not None
+        if run.parked_row is not None and run.parked_row.started_at is not None:
+            self.started_at = run.parked_row.started_at  # the same attempt goes on
         self.settled = False
         self.settled_here = False
         self._settling = threading.Lock()
@@ -84,6 +91,42 @@ class Attempt:
     @cached_property
     def input(self) -> Any:
         return read_only(values.decode(self.run.input_text))
+
+    @cached_property
+    def waits(self) -> Waits:
+        """What the body waits for, and has waited for."""
+        return Waits(self)
+
+    def wait(self, request: Request) -> Any:
+        """What a wait gives; leaves the body where that is not known yet."""
+        return self.waits.wait(request)
+
+    async def wait_async(self, request: Request) -> Any:
+        """The same in an ``async def`` step."""
+        return await self.waits.wait_async(request)
+
+    def once(
+        self, key: str, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> Any:
+        """What the function gave when it was run in this visit."""
+        return self.waits.once(key, function, args, kwargs)
+
+    async def once_async(
+        self, key: str, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> Any:
+        """The same in an ``async def`` step."""
+        return await self.waits.once_async(key, function, args, kwargs)
+
+    @cached_property
+    def answers(self) -> Mapping[str, Answer]:
+        """What people gave, by node; read when it is looked at."""
+        return Answers(self.run.run_id, self.run.id)
+
+    def callback_url(self, name: str) -> str:
+        """The signed URL for an outside system to answer ``wait_for_callback(name)``."""
+        nodes = self.run.definition.nodes
+        items = {each for each, node in nodes.items() if node.kind == "foreach"}
+        return make_url(self.run.run_id, name, self.path, item_scope(self.path, items))
 
     @cached_property
     def logger(self) -> logging.Logger:
@@ -168,15 +211,18 @@ def run_body(attempt: Attempt, lets_out: Callable[[BaseException], bool] | None 
         return join_members(attempt)
     token = current_attempt.set(attempt)
     try:
+        if attempt.node.kind in WAITS:
+            return wait_declared(attempt)
         workflow = attempt.run.definition.workflow._for_attempt(attempt)
         value = attempt.node.body(workflow)
         if attempt.node.kind in FORKS:
             return forked(attempt, list(value or ()))
-        return concluded(attempt, value)
+        return unless_parked(attempt, lambda: concluded(attempt, value))
     except BaseException as error:
         if lets_out is not None and lets_out(error):
             raise
-        return failure(attempt, error)
+        caught = error
+        return unless_parked(attempt, lambda: failure(attempt, caught), returned=False)
     finally:
         current_attempt.reset(token)
 
@@ -186,11 +232,29 @@ async def run_body_async(attempt: Attempt) -> Outcome:
     token = current_attempt.set(attempt)
     try:
         workflow = attempt.run.definition.workflow._for_attempt(attempt)
-        return concluded(attempt, await attempt.node.body(workflow))
+        value = await attempt.node.body(workflow)
+        return unless_parked(attempt, lambda: concluded(attempt, value))
     except BaseException as error:
-        return failure(attempt, error)
+        caught = error
+        return unless_parked(attempt, lambda: failure(attempt, caught), returned=False)
     finally:
         current_attempt.reset(token)
+
+
+def unless_parked(
+    attempt: Attempt, ended: Callable[[], Outcome], *, returned: bool = True
+) -> Outcome:
+    """The outcome of a body that has been left; ``ended`` makes it where no wait decides. A body
+    may catch whatever leaves it; it is parked, or has failed, all the same."""
+    if "waits" not in attempt.__dict__:
+        return ended()
+    waits = attempt.waits
+    fault = waits.fault
+    if fault is None and waits.parking is not None:
+        return waits.parking
+    if fault is None and returned:
+        fault = waits.check_all_found()
+    return ended() if fault is None else refused(attempt, fault)
 
 
 def concluded(attempt: Attempt, value: Any, finish: bool = False) -> Outcome:

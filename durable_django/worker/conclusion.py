@@ -15,7 +15,7 @@ from ..engine.paths import node_name
 from ..engine.results import Results
 from ..engine.rollback import START
 from ..engine.state import RunState, given_by, to_snapshot
-from ..models import ExecutionStatus
+from ..models import FINAL, ExecutionStatus
 from ..store import clock
 from ..store.records import Checkpoint, Fork, Move, StepRecord, StrandEnd
 from .attempt import Attempt
@@ -40,7 +40,8 @@ class Conclusion(NamedTuple):
         written = self.checkpoint
         move = written.move
         begins = move is not None and move.status == ExecutionStatus.COMPENSATING
-        return bool(written.fork or written.end or written.reopens or begins)
+        calls = written.child or written.child_of
+        return bool(written.fork or written.end or written.reopens or begins or calls)
 
 
 def conclude(attempt: Attempt, outcome: Outcome, *, given_up: bool = False) -> Conclusion:
@@ -48,6 +49,8 @@ def conclude(attempt: Attempt, outcome: Outcome, *, given_up: bool = False) -> C
     rises with the write and the attempt can write nothing more."""
     run, visit = attempt.run, attempt.visit
     transition = attempt.transition(outcome)
+    if transition.verdict == machine.PARK:
+        return _park(attempt, outcome, transition)
     state = transition.state
     finished_at = clock.at(time.monotonic())
     error = values.encode(outcome.error, "error") if outcome.error else ""
@@ -97,6 +100,26 @@ def conclude(attempt: Attempt, outcome: Outcome, *, given_up: bool = False) -> C
         completes = transition.verdict == machine.COMPLETE
         end = strand_end(run, completes, finishes, outcome.error)
         checkpoint = checkpoint._replace(end=end)
+    if move is not None and move.status in FINAL:
+        checkpoint = checkpoint._replace(child_of=run.child_of)
+    return Conclusion(run, checkpoint, attempt, transition)
+
+
+def _park(attempt: Attempt, outcome: Outcome, transition: Transition) -> Conclusion:
+    """The attempt leaves memory and goes on later: its row says so, and what it waits for is
+    written with it."""
+    run, state = attempt.run, transition.state
+    wait, child = outcome.waits or (None, None)
+    step = _unfinished(attempt, "waiting")
+    status = ExecutionStatus.WAITING
+    if outcome.wake_at is not None and wait is not None and wait.kind == "sleep":
+        status = ExecutionStatus.SLEEPING
+    if state.undo:
+        status = ExecutionStatus.COMPENSATING
+    move = Move(status, to_snapshot(state, run.seq_of), state.seq, wake_at=outcome.wake_at)
+    checkpoint = Checkpoint(
+        run.id, run.lease, step, move, attempt.has_row, clears=run.suspect, wait=wait, child=child
+    )
     return Conclusion(run, checkpoint, attempt, transition)
 
 
@@ -187,20 +210,25 @@ def _seq_of(run: Run, visit: Visit, transition: Transition) -> dict[str, str]:
 
 def note_running(attempt: Attempt) -> Conclusion:
     """The ``running`` row of an attempt that has begun, with its progress and the logs so far."""
+    step = _unfinished(attempt, "running")
+    attempt.has_row = True
+    checkpoint = Checkpoint(attempt.run.id, attempt.run.lease, step, replaces=True)
+    return Conclusion(attempt.run, checkpoint, attempt)
+
+
+def _unfinished(attempt: Attempt, status: str) -> StepRecord:
+    """The row of an attempt that has not ended."""
     visit = attempt.visit
-    step = StepRecord(
+    return StepRecord(
         visit.seq,
         visit.path,
         attempt.step_name,
         visit.node.kind,
         visit.attempt,
-        "running",
+        status,
         attempt.started_at,
         next_path=visit.path,
         logs=attempt.logs.encoded(),
         progress=attempt.progress_fraction,
         progress_message=attempt.progress_message,
     )
-    attempt.has_row = True
-    checkpoint = Checkpoint(attempt.run.id, attempt.run.lease, step, replaces=True)
-    return Conclusion(attempt.run, checkpoint, attempt)

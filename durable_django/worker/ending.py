@@ -33,7 +33,8 @@ def _stop(run: Run, error: BaseException) -> Conclusion:
     text = values.encode(told, "error")
     move = Move(ExecutionStatus.FAILED, to_snapshot(state, run.seq_of), state.seq, error=text)
     end = strand_end(run, False, error=told) if run.is_strand else None
-    return Conclusion(run, Checkpoint(run.id, run.lease, None, move, end=end))
+    checkpoint = Checkpoint(run.id, run.lease, None, move, end=end, child_of=run.child_of)
+    return Conclusion(run, checkpoint)
 
 
 def _end_rollback(run: Run) -> Conclusion:
@@ -47,7 +48,7 @@ def _end_rollback(run: Run) -> Conclusion:
     elif run.state.attempt:  # the code of the one that was tried last went with a deploy
         status = ExecutionStatus.COMPENSATION_FAILED
     move = Move(status, to_snapshot(state, run.seq_of), state.seq)
-    return Conclusion(run, Checkpoint(run.id, run.lease, None, move))
+    return Conclusion(run, Checkpoint(run.id, run.lease, None, move, child_of=run.child_of))
 
 
 def _end_strand(run: Run) -> Conclusion:

@@ -17,7 +17,7 @@ from ..conf import settings
 from ..engine.machine import Outcome
 from ..exceptions import DefinitionChanged, Suspension, WorkflowNotFound
 from ..models import FINAL, Execution
-from ..store import checkpoint, clock, leases, waking
+from ..store import checkpoint, clock, delivering, leases, waking
 from ..store.claiming import READY_NOW, Claimed, claim, postpone, release
 from ..store.records import WRITTEN
 from . import notices
@@ -75,6 +75,7 @@ class InlineDriver:
     def _drain(self) -> int:
         attempts = 0
         while True:
+            delivering.deliver_all(self.worker_id)
             waking.wake_due(self.worker_id)
             leases.beat(self.worker_id)
             claimed = claim(self.worker_id, self._queues(), BATCH)
@@ -140,6 +141,7 @@ class InlineDriver:
             if move is not None:
                 if move.status in FINAL:
                     notices.execution_finished(run, move.status)
+                notices.input_requested(conclusion)
                 return attempts
             self._go_on(run, conclusion)
 

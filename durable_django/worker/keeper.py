@@ -15,7 +15,7 @@ from django.db import Error as DatabaseError
 from django.db import connections
 
 from ..conf import settings
-from ..store import clock, leases, waking
+from ..store import clock, delivering, leases, waking
 from .conclusion import note_running
 from .hygiene import close_all, close_old_connections
 from .leader import attempts_running
@@ -25,6 +25,8 @@ logger = logging.getLogger("durable_django.worker")
 
 
 LOCKED_SECONDS = 0.05
+# Inboxes are locked for the length of a wave.
+DELIVERY_SECONDS = 0.005
 
 
 class Keeper:
@@ -35,9 +37,11 @@ class Keeper:
         self._ready = ready
         self._pid_space = pid_space
         self._wake = threading.Event()
+        # Something may have been sent that parked runs wait for.
+        self._sent = True
         self._stopping = False
         self._known_due: datetime | None = None
-        self._next_round = time.monotonic()
+        self._next_round = self._next_delivery = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="durable-keeper", daemon=True)
 
     def start(self) -> None:
@@ -56,6 +60,11 @@ class Keeper:
             self._known_due = wake_at
             self._wake.set()
 
+    def sent(self) -> None:
+        """Something may have been sent that parked runs wait for: deliver it now."""
+        self._sent = True
+        self._wake.set()
+
     def _run(self) -> None:
         while not self._stopping:
             pause = settings.POLL_SECONDS
@@ -72,14 +81,23 @@ class Keeper:
         close_all()
 
     def look(self) -> None:
-        """Wakes what is due and takes back what dead workers hold, in the calling thread."""
+        """Delivers, wakes what is due and takes back what dead workers hold, in the calling
+        thread."""
+        delivering.deliver_all(self.pool.worker_id)
         waking.wake_due(self.pool.worker_id)
         self._take_over()
 
     def _look(self) -> float:
         """One round; seconds until the next."""
-        due = self._known_due = waking.next_due()
         pause = 0.001
+        # race: clear-then-deliver. What is sent during the delivery must not be cleared by it.
+        asked, self._sent = self._sent, False
+        polling = time.monotonic() >= self._next_delivery
+        if asked or polling:
+            self._next_delivery = time.monotonic() + settings.POLL_SECONDS
+            if self._deliver():
+                pause = DELIVERY_SECONDS
+        due = self._known_due = waking.next_due()
         if due is not None and due <= clock.now():
             if waking.wake_due(self.pool.worker_id):
                 self._ready()
@@ -90,10 +108,24 @@ class Keeper:
             self._next_round = time.monotonic() + settings.HEARTBEAT_SECONDS
             self._take_over()
             self._note_long_running()
+            delivering.expire(self.pool.worker_id)
+        if self._sent:
+            return pause
         if self._known_due is None:
             return settings.POLL_SECONDS
         wait = (self._known_due - clock.now()).total_seconds()
         return min(max(wait, pause), settings.POLL_SECONDS)
+
+    def _deliver(self) -> bool:
+        """Delivers what was sent; whether something was locked and is to be tried again soon."""
+        if not delivering.is_anything_new():
+            return False
+        done = delivering.deliver_all(self.pool.worker_id)
+        if done.woken:
+            self._ready()
+        if done.is_locked:
+            self._sent = True
+        return done.is_locked
 
     def _take_over(self) -> None:
         """Declares workers dead that are overdue, or whose process on this machine is gone."""

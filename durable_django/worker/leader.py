@@ -204,10 +204,12 @@ class Leader:
         text = values.encode(error_of(error, None, ""), "error")
         failed = ExecutionStatus.FAILED
         move = Move(failed, claimed.snapshot, claimed.snapshot_seq, error=text)
-        end = None
+        end = child_of = None
         if claimed.parent_id is not None and claimed.path:
             end = StrandEnd((claimed.parent_id,), failed=True, decides=True)
-        checkpoint = Checkpoint(claimed.id, claimed.lease, None, move, end=end)
+        elif claimed.parent_id is not None:
+            child_of = (claimed.parent_id, claimed.workflow_name)
+        checkpoint = Checkpoint(claimed.id, claimed.lease, None, move, end=end, child_of=child_of)
         self.committer.write(self.pool.worker_id, [checkpoint])
 
     # -- run ---------------------------------------------------------------------------------
@@ -333,6 +335,7 @@ class Leader:
                 notices.execution_finished(run, move.status)
             elif move.wake_at is not None:
                 self.parked(move.wake_at)
+            notices.input_requested(conclusion)
             return
         self._go_on(run, conclusion)
 

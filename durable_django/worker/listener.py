@@ -16,7 +16,7 @@ from typing import Any
 from django.db import connections
 
 from ..conf import settings
-from ..store.wakeup import CHANNEL
+from ..store.wakeup import CHANNEL, WAITS_CHANNEL
 
 logger = logging.getLogger("durable_django.worker")
 
@@ -29,11 +29,15 @@ RECONNECT_SECONDS = 5.0
 
 
 class Listener:
-    """One thread. ``ready`` is called when a run of one of ``queues`` may be ready."""
+    """One thread. ``ready`` is called when a run of one of ``queues`` may be ready, ``sent`` when
+    something may have been sent that parked runs wait for."""
 
-    def __init__(self, queues: Sequence[str], ready: Callable[[], None]) -> None:
+    def __init__(
+        self, queues: Sequence[str], ready: Callable[[], None], sent: Callable[[], None]
+    ) -> None:
         self._queues = frozenset(queues)
         self._ready = ready
+        self._sent = sent
         self._stopping = threading.Event()
         self._wake, self._woken = socket.socketpair()
         self._thread = threading.Thread(target=self._run, name="durable-listener", daemon=True)
@@ -70,7 +74,9 @@ class Listener:
             params.pop(name, None)
         with psycopg.connect(**{**params, "autocommit": True}) as connection:
             connection.execute(f"LISTEN {CHANNEL}")
+            connection.execute(f"LISTEN {WAITS_CHANNEL}")
             self._ready()  # what was committed before we listened
+            self._sent()
             # Sleeps until there is something to read, from the server or from stop().
             with selectors.DefaultSelector() as selector:
                 selector.register(connection, selectors.EVENT_READ)
@@ -78,7 +84,9 @@ class Listener:
                 while not self._stopping.is_set():
                     selector.select()
                     for notice in connection.notifies(timeout=0):
-                        if notice.payload in self._queues:
+                        if notice.channel == WAITS_CHANNEL:
+                            self._sent()
+                        elif notice.payload in self._queues:
                             self._ready()
 
     def _watch_file(self) -> None:
@@ -94,5 +102,6 @@ class Listener:
             if version != before:
                 before, changed_at = version, now
                 self._ready()
+                self._sent()
             at_rest = now - changed_at > REST_SECONDS
             time.sleep(WATCH_SECONDS_AT_REST if at_rest else WATCH_SECONDS)

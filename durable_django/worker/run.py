@@ -37,9 +37,11 @@ class Run:
         "index",
         "inherited",
         "input_text",
+        "is_first_visit",
         "is_strict",
         "item_text",
         "lease",
+        "parked_row",
         "queued_at",
         "rollback",
         "run_id",
@@ -49,6 +51,7 @@ class Run:
         "state",
         "suspect",
         "visit",
+        "waits",
     )
 
     def __init__(self, claimed: Claimed, definition: Definition) -> None:
@@ -64,6 +67,11 @@ class Run:
         self.seq_of: dict[str, str] = {}
         # The step run whose start is committed without an end, if any.
         self.started_row: Recorded | None = None
+        # That of an attempt that waited, and goes on now.
+        self.parked_row: Recorded | None = None
+        # path -> what was recorded of the waits in that visit, where it was read with the claim
+        self.waits = claimed.waits
+        self.is_first_visit = True
         # A ContextConflict fails the join instead of being logged.
         self.is_strict = False
         self.inherited = claimed.inherited
@@ -100,7 +108,11 @@ class Run:
         if not state.next_path and not state.last:  # it has not parked yet
             state = self.state
         jumps = self.definition.has_jumps
-        self.state, self.started_row = machine.replay(state, claimed.recorded, jumps)
+        self.state, row = machine.replay(state, claimed.recorded, jumps)
+        if row is not None and row.status == "waiting":
+            self.parked_row = row
+        else:
+            self.started_row = row
         self.seq_of = machine.seq_of_outputs(claimed.recorded, state.base)
 
     def _roll_back(self) -> None:
@@ -114,6 +126,14 @@ class Run:
         """Whether it is a member of a fork, not a run of its own."""
         return self.inherited is not None
 
+    @property
+    def child_of(self) -> tuple[UUID, str] | None:
+        """Of a run that another one called or started: that one, and its own workflow's name."""
+        parent_id = self.claimed.parent_id
+        if parent_id is None or self.is_strand:
+            return None
+        return parent_id, self.definition.name
+
     def go_on(self, visit: Visit, state: RunState, checkpoint: Checkpoint) -> None:
         """``visit`` has completed and ``checkpoint`` is written: the run stands at ``state``."""
         self.state = state
@@ -121,11 +141,16 @@ class Run:
             names = given_by(visit.path, visit.node.kind, state.next_path, state.base)
             self.seq_of.update(dict.fromkeys(names, str(visit.seq)))
         self.fenced_at = time.monotonic()
-        self.suspect, self.started_row = False, None
+        self.suspect, self.started_row, self.parked_row = False, None, None
+        self.waits, self.is_first_visit = {}, False
         if checkpoint.snapshot:
             self.snapshot_seq = visit.seq
         if checkpoint.bumps:
             self.lease += 1
+
+    def may_have_waited(self, visit: Visit) -> bool:
+        """Whether something may be recorded of waits in this visit."""
+        return visit.attempt > 1 or (self.is_first_visit and self.claimed.lease > 1)
 
     def next_visit(self) -> Visit:
         """See :func:`machine.next_visit`; kept as ``visit``. In a rollback it reads. NoVisit where

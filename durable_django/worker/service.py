@@ -46,7 +46,7 @@ class WorkerService:
         self._pid_space = pid_space()
         self.heartbeat = Heartbeat(self._register, self._dropped)
         self.keeper = Keeper(self.pool, self._ready, self._pid_space)
-        self.listener = Listener(self.queues, self._ready)
+        self.listener = Listener(self.queues, self._ready, self.keeper.sent)
         self.watch = Watch(self.pool)
         self.leader.parked = self.keeper.parked
         self.leader.look = self.keeper.look

@@ -14,8 +14,9 @@ from django.db import connections, transaction
 from durable_django.models import Execution, StepRun
 from durable_django.store import clock, leases
 from durable_django.store.claiming import Claimed, claim
+from durable_django.store.options import StartOptions
 from durable_django.store.records import Checkpoint, Move, StepRecord
-from durable_django.store.starting import StartOptions, insert
+from durable_django.store.starting import insert
 
 OPTIONS = StartOptions("shop", 1, "default", 0, None, None, None, [])
 WAIT_SECONDS = 20

@@ -12,7 +12,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from ...api import known_queue
+from ...store.options import known_queue
 from ...conf import settings
 from ...definition.options import read_queue
 from ...exceptions import QueueNotFound

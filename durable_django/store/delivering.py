@@ -1,0 +1,340 @@
+"""Delivering: events, answers and the ends of children are brought to the runs that wait for them.
+
+Who sends only inserts a row; workers find it here. One inbox is delivered by one worker at a time,
+under its lock and those of the rows it wakes. Nothing here waits for a lock that somebody may hold
+for long: what is locked is tried again soon.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from django.db.models import Q, QuerySet
+
+from ..conf import settings
+from ..engine import values
+from ..engine.delivery import Arrived, Delivery, deliver
+from ..exceptions import ChildFailed
+from ..models import Event, EventStatus, Execution, ExecutionStatus, Wait, WaitStatus
+from . import advisory, clock
+from .bulk import update_rows
+from .children import ended_children
+from .hot import lock_rows
+from .inbox import arrived, awaiting, consume, copy_of, insert_copies, keep
+from .ready import make_ready
+from .transactions import has_row_locks, repeating, worker_transaction
+
+BATCH = 200
+# Events of one inbox, of many, that are looked at in one transaction.
+EVENTS_MAX = 2_000
+WAITS_MAX = 2_000
+COPIES = 500
+
+
+class Delivered(NamedTuple):
+    """``woken``: how many executions are ready now; ``is_more``: something is left to do at once;
+    ``is_locked``: what is left is locked at this moment."""
+
+    woken: int = 0
+    is_more: bool = False
+    is_locked: bool = False
+
+
+def deliver_all(worker_id: UUID) -> Delivered:
+    """Delivers whatever there is to deliver now."""
+    total = Delivered()
+    while True:
+        done = _deliver_round(worker_id)
+        total = Delivered(total.woken + done.woken, False, done.is_locked)
+        if not done.is_more:
+            return total
+
+
+def _deliver_round(worker_id: UUID) -> Delivered:
+    answered = repeating(lambda: _deliver_answers(worker_id))
+    events = repeating(lambda: _deliver_events(worker_id))
+    # The next one only when the copies of the last are delivered.
+    spread = Delivered() if events.is_locked else _spread_next(worker_id)
+    return Delivered(
+        answered.woken + events.woken,
+        answered.is_more or events.is_more or spread.is_more,
+        answered.is_locked or events.is_locked or spread.is_locked,
+    )
+
+
+def is_anything_new() -> bool:
+    """Whether there is something to deliver: two cheap reads."""
+    return _new_events().exists() or _answered().exists()
+
+
+def _new_events() -> QuerySet[Event]:
+    return Event.objects.using(settings.DATABASE).filter(examined_at__isnull=True)
+
+
+def _answered() -> QuerySet[Wait]:
+    rows = Wait.objects.using(settings.DATABASE)
+    return rows.filter(answered_at__isnull=False, resolved_at__isnull=True)
+
+
+# -- answers ---------------------------------------------------------------------------------
+
+
+def _deliver_answers(worker_id: UUID) -> Delivered:
+    """Answers stand in their waits; the runs are still to be woken."""
+    if not _answered().exists():
+        return Delivered()
+    with worker_transaction(worker_id):
+        rows = _answered().order_by("answered_at").values_list("id", "member_id")[:BATCH]
+        member_of = dict(rows)
+        locked = _lock_parked(list(member_of.values()))
+        mine = [pk for pk, member_id in member_of.items() if member_id in locked]
+        now = clock.now()
+        done = Wait.objects.using(settings.DATABASE).filter(id__in=mine, resolved_at__isnull=True)
+        done.update(status=WaitStatus.COMPLETED, resolved_at=now)
+        make_ready({member_of[pk]: locked[member_of[pk]] for pk in mine}, now)
+    is_full = len(member_of) == BATCH
+    return Delivered(len(mine), is_full and bool(mine), len(mine) < len(member_of))
+
+
+def _lock_parked(ids: Sequence[UUID]) -> dict[UUID, str]:
+    """Locks those of the executions that nobody else has locked: their queues."""
+    return {pk: row.queue for pk, row in lock_rows(ids).items() if row.worker_id is None}
+
+
+# -- events ----------------------------------------------------------------------------------
+
+
+def _deliver_events(worker_id: UUID) -> Delivered:
+    new = _new_events().filter(execution__isnull=False).order_by("id")
+    run_ids = list(dict.fromkeys(new.values_list("execution_id", flat=True)[:BATCH]))
+    if not run_ids:
+        return Delivered()
+    with worker_transaction(worker_id):
+        inboxes = {advisory.inbox_of(pk): pk for pk in run_ids if pk is not None}
+        held = advisory.hold(inboxes)
+        mine = [inboxes[number] for number in held]
+        # Read again, now that nobody else delivers them and who parks has parked.
+        ids = new.filter(execution__id__any=mine).values_list("id", flat=True)[:EVENTS_MAX]
+        found = arrived(Event.objects.using(settings.DATABASE).filter(id__in=list(ids)))
+        events = {run_id: those for run_id, those in found.items() if run_id is not None}
+        woken, left = _deliver_to(events)
+    is_more = len(ids) == EVENTS_MAX or len(run_ids) == BATCH
+    progress = len(left) < len(events)
+    return Delivered(woken, is_more and progress, bool(left) or len(mine) < len(run_ids))
+
+
+def _deliver_to(events: dict[UUID, list[Arrived]]) -> tuple[int, set[UUID]]:
+    """Delivers events to runs whose inboxes are held; how many executions that wakes, and the runs
+    whose rows are locked, of which nothing was touched."""
+    deliveries: dict[UUID, list[Delivery]] = {}
+    waits = _waits_for(events)
+    kept = _kept_of_all(waits)
+    for run_id, those in events.items():
+        open_waits = [awaiting(row.pk, row) for row in waits.get(run_id, ())]
+        deliveries[run_id] = deliver(open_waits, those, kept.get(run_id, ()))
+    wanted = [d.wait for found in deliveries.values() for d in found]
+    locked = _lock_parked([wait.member_id for wait in wanted])
+    # What was open before it was locked may have ended since.
+    still = _still_open([wait.id for wait in wanted])
+    left = {
+        run_id
+        for run_id, found in deliveries.items()
+        if any(d.wait.member_id not in locked or d.wait.id not in still for d in found)
+    }
+    now = clock.now()
+    made = [d for run_id, found in deliveries.items() if run_id not in left for d in found]
+    consume(made, now)
+    _tell_of_children([d for d in made if d.wait.kind == "call"])
+    taken = {event.id for d in made for event in d.events}
+    keep(
+        [
+            e.id
+            for pk, those in events.items()
+            if pk not in left
+            for e in those
+            if e.id not in taken
+        ],
+        now,
+    )
+    make_ready({d.wait.member_id: locked[d.wait.member_id] for d in made}, now)
+    return len(made), left
+
+
+def _still_open(ids: Sequence[int]) -> set[int]:
+    rows = Wait.objects.using(settings.DATABASE).filter(id__in=list(ids))
+    return set(rows.filter(resolved_at__isnull=True).values_list("id", flat=True))
+
+
+def _waits_for(events: dict[UUID, list[Arrived]]) -> dict[UUID, list[Wait]]:
+    """The open waits these events may be for, by run, oldest first."""
+    rows = Wait.objects.using(settings.DATABASE).filter(resolved_at__isnull=True)
+    every = [event for those in events.values() for event in those]
+    children = {event.key for event in every if event.kind == "child"}
+    names = {event.name for event in every if event.kind != "child"}
+    fitting = Q(kind="call", key__in=children)
+    if names:
+        fitting |= Q(name__in=names, kind__in=("event", "callback")) | Q(kind__in=("any", "all"))
+    found = list(
+        rows.filter(fitting, execution__id__any=list(events)).order_by("id")[: WAITS_MAX + 1]
+    )
+    if len(found) > WAITS_MAX:  # ten thousand members may wait, each for an event of its own
+        found = [wait for pk, those in events.items() for wait in _waits_of_one(rows, pk, those)]
+    by_run: dict[UUID, list[Wait]] = {}
+    for wait in found:
+        by_run.setdefault(wait.execution_id, []).append(wait)
+    return by_run
+
+
+def _waits_of_one(rows: QuerySet[Wait], run_id: UUID, events: Sequence[Arrived]) -> list[Wait]:
+    """The same for one run, of whose waits only so many are read as there are events."""
+    mine = rows.filter(execution_id=run_id).order_by("id")
+    found: dict[int, Wait] = {}
+    for event in events:
+        kinds = ("event", "any", "all") if event.kind == "event" else ("callback", "call")
+        fitting = mine.filter(Q(name=event.name) | Q(kind__in=("any", "all")), kind__in=kinds)
+        fitting = fitting.filter(Q(due_at__isnull=True) | Q(due_at__gte=event.created_at))
+        if event.key or event.is_copy:
+            fitting = fitting.filter(key=event.key)
+        if event.scope:
+            fitting = fitting.filter(path__startswith=event.scope)
+        found.update((wait.pk, wait) for wait in fitting[: len(events)])
+    return [found[pk] for pk in sorted(found)]
+
+
+def _kept_of_all(waits: dict[UUID, list[Wait]]) -> dict[UUID, list[Arrived]]:
+    """What came before for those that wait for several events."""
+    runs = [run_id for run_id, those in waits.items() if any(w.kind == "all" for w in those)]
+    if not runs:
+        return {}
+    names = {name for those in waits.values() for w in those if w.kind == "all" for name in w.names}
+    rows = Event.objects.using(settings.DATABASE).filter(
+        execution__id__any=runs,
+        name__in=names,
+        kind="event",
+        status=EventStatus.KEPT,
+        ended_at__isnull=True,
+    )
+    return {run_id: those for run_id, those in arrived(rows).items() if run_id is not None}
+
+
+def _tell_of_children(calls: Sequence[Delivery]) -> None:
+    """What calls gave: the results of children, or that they failed."""
+    if not calls:
+        return
+    children = ended_children([UUID(hex=d.wait.key) for d in calls])
+    rows = []
+    for call in calls:
+        child = children.get(UUID(hex=call.wait.key))
+        completed = child is not None and child.status == ExecutionStatus.COMPLETED
+        value = child.result_text if child is not None and completed else "null"
+        error = "" if completed else values.encode(_failure(child, call.wait.key), "error")
+        status = WaitStatus.COMPLETED if completed else WaitStatus.FAILED
+        rows.append((call.wait.id, status.value, value, error))
+    columns = ("id", "status", "value_text", "error_text")
+    update_rows(Wait, columns, ("bigint", "text", "text", "text"), rows)
+
+
+def _failure(child: Execution | None, child_hex: str) -> dict[str, object]:
+    """The stored form of how a child failed."""
+    if child is None:
+        return {
+            "type": ChildFailed.__name__,
+            "message": f"the child {child_hex} is gone",
+            "status": "failed",
+            "error": None,
+        }
+    error = child.error
+    said = f": {error['type']}: {error['message']}" if error else ""
+    reason = f" ({child.reason})" if child.reason else ""
+    return {
+        "type": ChildFailed.__name__,
+        "message": f"{child.workflow_name} {child.pk} is {child.status}{reason}{said}",
+        "status": child.status,
+        "error": error,
+    }
+
+
+# -- published events ------------------------------------------------------------------------
+
+
+def _spread_next(worker_id: UUID) -> Delivered:
+    """Copies the oldest new published event into the inboxes of the runs that wait for it. Its
+    copies are then delivered like any other event."""
+    event = _new_events().filter(execution__isnull=True).order_by("id").first()
+    if event is None:
+        return Delivered()
+    # race: publish-and-park. Who parked before this event was committed and did not see it has
+    # committed, too, when this lock is ours; who parks later looks, and sees it.
+    with worker_transaction(worker_id):
+        advisory.wait_for_sharers(advisory.published(event.name, event.key))
+    after: int | None = 0
+    while after is not None:
+        batch = repeating(lambda after=after: _copy_batch(worker_id, event, after))  # type: ignore[misc]
+        if batch is None:
+            return Delivered(is_locked=True)
+        after = batch.after
+    return Delivered(is_more=True)
+
+
+class _Copied(NamedTuple):
+    """``after``: the last wait that copies were made for, None at the end."""
+
+    after: int | None
+
+
+def _copy_batch(worker_id: UUID, event: Event, after: int) -> _Copied | None:
+    """Copies for the next waits after one. None: another worker is at it."""
+    with worker_transaction(worker_id):
+        rows = Event.objects.using(settings.DATABASE).filter(pk=event.pk)
+        if has_row_locks():
+            rows = rows.select_for_update(no_key=True, skip_locked=True)
+        locked = rows.first()
+        if locked is None or locked.examined_at is not None:
+            return None if locked is None else _Copied(None)
+        waits = _waiting_for(event, after)
+        copies = {
+            wait.execution_id: copy_of(event, wait.execution_id, EventStatus.NEW, None)
+            for wait in waits
+            if wait.kind == "event" or event.name in wait.names
+        }
+        insert_copies(copies.values())
+        if len(waits) == COPIES:
+            return _Copied(waits[-1].pk)
+        _end_spreading(event, clock.now())
+    return _Copied(None)
+
+
+def _waiting_for(event: Event, after: int) -> list[Wait]:
+    rows = Wait.objects.using(settings.DATABASE).filter(
+        Q(kind="event", name=event.name) | Q(kind__in=("any", "all"), name=""),
+        key=event.key,
+        resolved_at__isnull=True,
+        id__gt=after,
+    )
+    return list(rows.order_by("id")[:COPIES])
+
+
+def _end_spreading(event: Event, now: datetime) -> None:
+    keeps = event.expires_at is not None and event.expires_at > now
+    status = EventStatus.KEPT if keeps else EventStatus.DELIVERED
+    Event.objects.using(settings.DATABASE).filter(pk=event.pk).update(
+        status=status, examined_at=now, ended_at=None if keeps else now
+    )
+
+
+def expire(worker_id: UUID) -> int:
+    """Published events that were kept long enough are kept no longer."""
+    now = clock.now()
+    rows = Event.objects.using(settings.DATABASE).filter(
+        execution__isnull=True,
+        ended_at__isnull=True,
+        examined_at__isnull=False,
+        expires_at__lte=now,
+    )
+    if not rows.exists():
+        return 0
+    with worker_transaction(worker_id):
+        return rows.update(status=EventStatus.EXPIRED, ended_at=now)

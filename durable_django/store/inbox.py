@@ -1,0 +1,145 @@
+"""The inbox of a run: which events it holds, and what becomes of those that are delivered."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Q, QuerySet
+
+from ..conf import settings
+from ..engine import values
+from ..engine.delivery import Arrived, Awaiting, Delivery
+from ..models import Event, EventStatus, Wait, WaitStatus
+from . import clock
+from .bulk import update_rows
+
+# Of more than these one asks for each name of each run by itself.
+MANY = 1_000
+
+_ARRIVED = ("id", "kind", "name", "key", "scope", "payload_text", "created_at", "source_id")
+
+
+def awaiting(pk: int, wait: Any) -> Awaiting:
+    """A Wait, or the record of one, as deliveries need it."""
+    names = tuple(values.decode(wait.names_text)) if wait.names_text != "[]" else ()
+    return Awaiting(
+        pk, wait.member_id, wait.kind, wait.name, names, wait.key, wait.path, wait.due_at
+    )
+
+
+def arrived(rows: QuerySet[Event]) -> dict[UUID | None, list[Arrived]]:
+    """Events by their run, in the order in which they were sent."""
+    found: dict[UUID | None, list[Arrived]] = {}
+    for run_id, *columns, source_id in rows.order_by("id").values_list("execution_id", *_ARRIVED):
+        found.setdefault(run_id, []).append(Arrived(*columns, is_copy=source_id is not None))
+    return found
+
+
+def kept_for(waits: Sequence[Any]) -> dict[UUID, list[Arrived]]:
+    """The events that were kept for these waits, by their run, oldest first; with published ones,
+    of which the run then has a copy."""
+    _copy_published(waits)
+    runs = {wait.execution_id for wait in waits}
+    names = {name for wait in waits for name in names_of(wait)}
+    kept = Event.objects.using(settings.DATABASE).filter(
+        status=EventStatus.KEPT, ended_at__isnull=True, execution__isnull=False
+    )
+    ids = list(
+        kept.filter(execution__id__any=list(runs), name__in=names)
+        .order_by("id")
+        .values_list("id", flat=True)[:MANY]
+    )
+    if len(ids) == MANY:  # an inbox that nobody reads; of each name no more is needed than waits
+        wanted = Counter((wait.execution_id, name) for wait in waits for name in names_of(wait))
+        ids = []
+        for (run_id, name), count in wanted.items():
+            of_name = kept.filter(execution_id=run_id, name=name).order_by("id")
+            ids += of_name.values_list("id", flat=True)[: count + MANY // 10]
+    found = arrived(Event.objects.using(settings.DATABASE).filter(id__in=ids)) if ids else {}
+    return {run_id: events for run_id, events in found.items() if run_id is not None}
+
+
+def names_of(wait: Any) -> tuple[str, ...]:
+    """The events a wait waits for."""
+    return awaiting(0, wait).names or (wait.name,)
+
+
+def _copy_published(waits: Sequence[Any]) -> None:
+    """Puts published events that are kept into the inboxes of runs that wait for them now."""
+    now = clock.now()
+    wanted = {
+        (name, wait.key) for wait in waits if wait.kind != "callback" for name in names_of(wait)
+    }
+    if not wanted:
+        return
+    rows = Event.objects.using(settings.DATABASE).filter(
+        execution__isnull=True,
+        ended_at__isnull=True,
+        expires_at__gt=now,
+        name__in={name for name, _ in wanted},
+        key__in={key for _, key in wanted},
+    )
+    found = [event for event in rows.order_by("id") if (event.name, event.key) in wanted]
+    if not found:
+        return
+    copies = [
+        copy_of(event, wait.execution_id, EventStatus.KEPT, now)
+        for event in found
+        for wait in waits
+        if wait.key == event.key and event.name in names_of(wait)
+    ]
+    insert_copies(copies)
+
+
+def copy_of(event: Event, run_id: UUID, status: EventStatus, examined_at: datetime | None) -> Event:
+    """What a run has of a published event."""
+    return Event(
+        execution_id=run_id,
+        name=event.name,
+        key=event.key,
+        payload_text=event.payload_text,
+        source_id=event.pk,
+        status=status,
+        created_at=event.created_at,
+        examined_at=examined_at,
+    )
+
+
+def insert_copies(copies: Iterable[Event]) -> None:
+    """Writes copies of published events; a run that has one gets no second."""
+    Event.objects.using(settings.DATABASE).bulk_create(
+        list(copies), ignore_conflicts=True, batch_size=500
+    )
+
+
+def consume(deliveries: Sequence[Delivery], now: datetime) -> None:
+    """Writes that these waits are over, and that their events were delivered. What calls gave is
+    for the caller to fill in."""
+    update_rows(
+        Wait,
+        ("id", "status", "value_text", "resolved_at"),
+        ("bigint", "text", "text", "timestamptz"),
+        [(d.wait.id, WaitStatus.COMPLETED.value, d.value, now) for d in deliveries],
+    )
+    update_rows(
+        Event,
+        ("id", "status", "wait_id", "examined_at", "ended_at"),
+        ("bigint", "text", "bigint", "timestamptz", "timestamptz"),
+        [
+            (event.id, EventStatus.DELIVERED.value, d.wait.id, now, now)
+            for d in deliveries
+            for event in d.events
+        ],
+    )
+
+
+def keep(ids: Sequence[int], now: datetime) -> None:
+    """These events were looked at, and nobody waits for them now. The end of a child for which
+    nobody waits is of no use to anybody."""
+    rows = Event.objects.using(settings.DATABASE).filter(id__in=list(ids))
+    rows.filter(~Q(kind="child")).update(status=EventStatus.KEPT, examined_at=now)
+    rows.filter(kind="child").update(status=EventStatus.EXPIRED, examined_at=now, ended_at=now)

@@ -1,0 +1,187 @@
+"""Waits as rows: written with the parking of a run, read when it goes on, stopped when it ends.
+
+Parking for an event looks into the run's inbox in the same transaction: what came before is
+delivered at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from django.db.models import F
+
+from ..conf import settings
+from ..engine.delivery import Delivery, deliver
+from ..models import Execution, ExecutionStatus, Wait, WaitStatus
+from . import advisory, clock, wakeup
+from .hot import Locked, insert_rows
+from .inbox import awaiting, consume, kept_for
+from .records import LOCKED, Checkpoint, WaitRecord
+from .transactions import repeating, worker_transaction
+
+COLUMNS = WaitRecord._fields[:-1]
+
+
+# -- parking ---------------------------------------------------------------------------------
+
+
+def share_inboxes(wave: Sequence[Checkpoint], verdicts: list[str]) -> None:
+    """What parks for an event while its inbox is delivered tries again with the next wave."""
+    # race: park-and-publish. Whoever delivers holds the inbox alone: he sees the wait that is
+    # parked here, or the look into the inbox sees his event.
+    wanted = {
+        index: locks_of(c.wait)
+        for index, c in enumerate(wave)
+        if c.wait and c.wait.looks and verdicts[index] == "held"
+    }
+    if not wanted:
+        return
+    shared = advisory.share(lock for locks in wanted.values() for lock in locks)
+    for index, locks in wanted.items():
+        if not shared.issuperset(locks):
+            verdicts[index] = LOCKED
+
+
+def locks_of(wait: WaitRecord) -> list[int]:
+    """The inboxes a wait may be answered from."""
+    locks = [advisory.inbox_of(wait.execution_id)]
+    if wait.kind != "callback":
+        names = awaiting(0, wait).names or (wait.name,)
+        locks += [advisory.published(name, wait.key) for name in names]
+    return locks
+
+
+def insert_waits(
+    parking: Sequence[Checkpoint], locked: dict[UUID, Locked]
+) -> dict[UUID, Checkpoint]:
+    """Writes the waits of all that parks; those whose event is there already, by execution: not to
+    be parked, but ready."""
+    anew = [c.wait for c in parking if c.wait and c.wait.anew]
+    rows = Wait.objects.using(settings.DATABASE)
+    for wait in anew:
+        same = rows.filter(execution_id=wait.execution_id, path=wait.path, position=wait.position)
+        same.delete()
+    insert_rows(Wait, COLUMNS, [tuple(c.wait[:-1]) for c in parking if c.wait])
+    looking = [c.wait for c in parking if c.wait and c.wait.looks]
+    if not looking:
+        return {}
+    ready: dict[UUID, Checkpoint] = {}
+    arrived = {d.wait.member_id for d in _look(looking)}
+    for checkpoint in parking:
+        if checkpoint.execution_id in arrived and checkpoint.move:
+            move = checkpoint.move._replace(status=ExecutionStatus.PENDING, wake_at=None)
+            ready[checkpoint.execution_id] = checkpoint._replace(move=move)
+            wakeup.notify(locked[checkpoint.execution_id].queue)
+    return ready
+
+
+def _look(looking: Sequence[WaitRecord]) -> list[Delivery]:
+    """Delivers what is in the inboxes of these waits, just written."""
+    found = kept_for(looking)
+    if not found:
+        return []
+    rows = Wait.objects.using(settings.DATABASE).filter(
+        member__id__any=[wait.member_id for wait in looking], resolved_at__isnull=True
+    )
+    deliveries: list[Delivery] = []
+    by_run: dict[UUID, list[Wait]] = {}
+    for row in rows.order_by("id"):
+        by_run.setdefault(row.execution_id, []).append(row)
+    for run_id, waits in by_run.items():
+        deliveries += deliver([awaiting(row.pk, row) for row in waits], found.get(run_id, ()))
+    consume(deliveries, clock.now())
+    return deliveries
+
+
+# -- within an attempt -----------------------------------------------------------------------
+
+
+class Recorded(NamedTuple):
+    """A wait as an attempt finds it recorded."""
+
+    execution_id: UUID
+    path: str
+    position: int
+    seq: int
+    kind: str
+    name: str
+    names_text: str
+    key: str
+    status: str
+    value_text: str
+    error_text: str
+    timeout_text: str
+    child_id: UUID | None
+    due_at: Any
+    assignee: str
+    answered_by: str
+
+
+def recorded_waits(visits: Iterable[tuple[UUID, str]]) -> dict[tuple[UUID, str], list[Recorded]]:
+    """What was recorded in visits, given as (run, path), in the order of positions."""
+    wanted = set(visits)
+    rows = Wait.objects.using(settings.DATABASE).filter(
+        execution__id__any=list({run_id for run_id, _ in wanted}),
+        path__in=sorted({path for _, path in wanted}),
+    )
+    found: dict[tuple[UUID, str], list[Recorded]] = {}
+    for row in rows.order_by("position").values_list(*Recorded._fields):
+        wait = Recorded(*row)
+        found.setdefault((wait.execution_id, wait.path), []).append(wait)
+    return found
+
+
+def remember(lease: int, record: WaitRecord) -> bool:
+    """Writes what a step remembers of itself while its body runs; False if its lease is lost."""
+    return repeating(lambda: _remember(lease, record))
+
+
+def _remember(lease: int, record: WaitRecord) -> bool:
+    with worker_transaction(None):
+        if not is_held(record.member_id, lease):
+            return False
+        insert_rows(Wait, COLUMNS, [tuple(record[:-1])])
+        return True
+
+
+def is_held(pk: UUID, lease: int) -> bool:
+    """Locks an execution until the transaction ends, if its lease is still this one."""
+    rows = Execution.objects.using(settings.DATABASE)
+    return rows.filter(pk=pk, lease=lease, worker__isnull=False).update(lease=F("lease")) == 1
+
+
+# -- stopping --------------------------------------------------------------------------------
+
+
+def stop_waits(member_ids: Sequence[UUID], compensate: bool) -> None:
+    """Ended executions wait for nothing any more; what they have called is cancelled, too."""
+    from .children import cancel_child
+
+    rows = Wait.objects.using(settings.DATABASE).filter(
+        member__id__any=list(member_ids), resolved_at__isnull=True
+    )
+    called = list(
+        rows.filter(kind="call", on_cancel="cancel", child_id__isnull=False)
+        .order_by("child_id")
+        .values_list("child_id", flat=True)
+    )
+    rows.update(status=WaitStatus.CANCELLED, resolved_at=clock.now())
+    for child_id in called:
+        if child_id is not None:
+            cancel_child(child_id, "its caller has ended", compensate)
+
+
+def is_being_answered(run_id: UUID) -> bool:
+    """Whether somebody answers an input of the run in a transaction that is still open."""
+    from .transactions import has_row_locks
+
+    if not has_row_locks():
+        return False
+    rows = Wait.objects.using(settings.DATABASE).filter(
+        execution_id=run_id, kind="input", resolved_at__isnull=True
+    )
+    wanted = rows.count()
+    free = rows.select_for_update(no_key=True, skip_locked=True).values_list("id", flat=True)
+    return len(free) < wanted

@@ -1,0 +1,30 @@
+"""People who answer."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group, Permission, User
+
+
+@pytest.fixture
+def person(db: None) -> Callable[..., User]:
+    """`person("anna", groups=["Managers"], permissions=["answer_input"])`."""
+
+    def make(
+        name: str = "anna",
+        *,
+        groups: list[str] | None = None,
+        permissions: list[str] | None = None,
+        **fields: Any,
+    ) -> User:
+        user = User.objects.create_user(name, **{"email": f"{name}@shop.example", **fields})
+        user.groups.set([Group.objects.get_or_create(name=group)[0] for group in groups or []])
+        rows = Permission.objects.filter(
+            content_type__app_label="durable_django", codename__in=permissions or []
+        )
+        assert len(rows) == len(permissions or [])
+        user.user_permissions.set(rows)
+        return user
+
+    return make
