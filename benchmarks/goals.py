@@ -16,6 +16,9 @@ GOALS: dict[str, tuple[str, str]] = {
     "longest standstill": ("as alone", "as alone"),
     "idle, statements": ("3", ""),
     "idle, CPU of the worker": ("under 1", "under 1"),
+    "as a share of the rate without": ("over 0.9", "over 0.9"),
+    "event to the end of its run, p95": ("under 100", ""),
+    "waking": ("under 15", ""),
     "memory after": ("no growth", "no growth"),
 }
 

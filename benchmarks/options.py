@@ -7,7 +7,10 @@ from dataclasses import replace
 from .databases import KINDS
 from .sizes import FULL, QUICK, Sizes
 
-LOAD_NAMES = ("drain", "latency", "start", "forks", "loops", "sleeping", "slow", "idle", "memory")
+LOAD_NAMES = (
+    *("drain", "latency", "start", "forks", "loops", "sleeping", "slow", "idle", "memory"),
+    "parked",
+)
 
 
 def parser() -> ArgumentParser:

@@ -19,6 +19,8 @@ class Sizes:
     iterations: int = 5_000
     idle_seconds: float = 20.0
     memory: int = 100_000
+    parked: int = 100_000
+    sleepers: int = 10_000
 
 
 FULL = Sizes()
@@ -35,4 +37,6 @@ QUICK = Sizes(
     iterations=1_000,
     idle_seconds=5.0,
     memory=10_000,
+    parked=3_000,
+    sleepers=1_000,
 )

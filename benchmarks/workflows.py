@@ -2,7 +2,15 @@
 
 import time
 
-from durable_django import Workflow, foreach, loop, step
+from durable_django import (
+    Workflow,
+    foreach,
+    loop,
+    sleep_until,
+    step,
+    wait_for_event,
+    wait_for_input,
+)
 
 SLEEP_SECONDS = 0.01
 SLOW_SECONDS = 1.0
@@ -113,3 +121,21 @@ class LongLoop(Workflow):
         def count(self) -> int:
             total: int = self.context.increment("n")
             return total
+
+
+class SleepsUntil(Workflow):
+    """Sleeps until a moment that its input names."""
+
+    nap = sleep_until(lambda self: self.input["at"])
+
+
+class WaitsForEvent(Workflow):
+    """Waits for an event."""
+
+    paid = wait_for_event("payment", key=lambda self: self.input["key"])
+
+
+class WaitsForInput(Workflow):
+    """Waits for a person."""
+
+    approval = wait_for_input(prompt="Well?")

@@ -5,7 +5,6 @@
 """
 
 from .api import (
-    UNSET,
     acancel,
     aget_execution,
     aget_result,
@@ -79,6 +78,7 @@ from .inputs.api import (
     list_pending_inputs,
     provide_input,
 )
+from .store.options import UNSET
 from .version import VERSION as __version__  # noqa: N811
 
 __all__ = [

@@ -14,5 +14,8 @@ class DurableDjangoConfig(AppConfig):
 
     def ready(self) -> None:
         from . import checks  # noqa: F401  registers the system checks
+        from .definition import moments
+        from .store import clock
 
+        moments.now = clock.known
         autodiscover_modules("workflows")

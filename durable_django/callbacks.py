@@ -85,7 +85,7 @@ def make_token(callback: Callback) -> str:
     """The token of a URL made now. Only ASCII letters, digits, "-", "_" and ":" stand in it."""
     # The time is the database's, not that of a worker's host as a TimestampSigner would write it.
     # Not compressed: that is marked by a leading dot, and web servers are told to hide such paths.
-    made_at = int(clock.now().timestamp())
+    made_at = int(clock.known().timestamp())
     told = [callback.run_id.hex, callback.name, callback.path, callback.scope, made_at]
     return _signer().sign_object(told)
 
@@ -97,7 +97,7 @@ def read_token(token: str) -> Callback:
         raise BadSignature("a token is ASCII")
     run_hex, name, path, scope, made_at = _signer().unsign_object(token)
     age_max = to_seconds(settings.CALLBACK_MAX_AGE, "CALLBACK_MAX_AGE")
-    if clock.now().timestamp() - made_at > age_max:
+    if clock.known().timestamp() - made_at > age_max:
         raise SignatureExpired(f"the token is older than {age_max:g} seconds")
     return Callback(UUID(hex=run_hex), name, path, scope)
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 from ..figures import Figure
 from ..sizes import Sizes
-from . import drain, forks, idle, latency, loops, memory, sleeping, slow, starting
+from . import drain, forks, idle, latency, loops, memory, parked, sleeping, slow, starting
 
 LOADS: dict[str, Callable[[Sizes], Iterator[Figure]]] = {
     "drain": drain.measure,
@@ -16,6 +16,7 @@ LOADS: dict[str, Callable[[Sizes], Iterator[Figure]]] = {
     "slow": slow.measure,
     "idle": idle.measure,
     "memory": memory.measure,
+    "parked": parked.measure,
 }
 # Takes long and gives the same every time.
-ONCE = frozenset({"idle", "memory"})
+ONCE = frozenset({"idle", "memory", "parked"})

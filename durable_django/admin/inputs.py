@@ -45,7 +45,7 @@ class Inbox(NewestFirst):
 class ForFilter(admin.SimpleListFilter):
     """For me, which is where one begins, or for everybody, for those who may see that."""
 
-    title = _("for")
+    title = _("who is asked")
     parameter_name = "for"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:

@@ -6,6 +6,7 @@ becomes of the answer is decided by ``inputs.answering``.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -32,7 +33,7 @@ from ..inputs.forms import APPROVED, REJECTED, VALUE, form_for, is_approval
 from ..inputs.people import may_answer
 from ..models import Wait, WaitKind
 from ..store import clock
-from . import moments
+from . import badges, moments
 from .facts import Fact, link
 from .masking import Mask
 from .pretty import visible
@@ -185,9 +186,10 @@ class AnswerMixin(admin.ModelAdmin):
         return TemplateResponse(request, self.answer_template, context)
 
     def _admin_form(self, form: Any, approval: bool) -> Any:
-        """The form as the admin's templates draw it; the decision is drawn as buttons."""
+        """The form as the admin's templates draw it, which need one; the decision is drawn as
+        buttons."""
         if form is None:
-            return None
+            return helpers.AdminForm(forms.Form(), [], {}, model_admin=self)  # type: ignore[arg-type]
         names = [name for name in form.fields if not (approval and name == VALUE)]
         return helpers.AdminForm(form, [(None, {"fields": names})], {}, model_admin=self)
 
@@ -223,7 +225,13 @@ def is_answerable(wait: Wait) -> bool:
 
 
 def _outcome(wait: Wait, mask: Mask, now: datetime) -> WaitView:
-    return wait_view(wait, Shown(mask, VALUE_LENGTH_MAX), now)
+    """What became of it; one that no worker has looked at since its time was up is open still."""
+    found = wait_view(wait, Shown(mask, VALUE_LENGTH_MAX), now)
+    if not wait.is_open:
+        return found
+    if wait.member.is_final:
+        return replace(found, badge=badges.execution_badge(wait.member.status))
+    return replace(found, badge=badges.badge("timed_out", gettext("time is up")))
 
 
 def _buttons() -> list[dict[str, str]]:

@@ -57,6 +57,7 @@ class WaitView:
     badge: str
     tone: str
     is_open: bool
+    when: str | None
     since: str | None
     due: str | None
     answered: str | None
@@ -174,6 +175,7 @@ def wait_view(
         badge=badges.badge(status, str(wait.get_status_display())),
         tone=badges.LOOKS[status].tone if status in badges.LOOKS else "calm",
         is_open=wait.is_open,
+        when=moments.ago(_when(wait), now),
         since=moments.at(wait.created_at, now),
         due=moments.at(wait.due_at, now),
         answered=moments.at(wait.answered_at, now),
@@ -191,6 +193,13 @@ def wait_view(
         error=shown.error(wait.error_text),
         is_unfolded=is_unfolded,
     )
+
+
+def _when(wait: Wait) -> datetime:
+    """The moment to tell of it in brief: its time, while it is open, or its end."""
+    if wait.is_open:
+        return wait.due_at or wait.created_at
+    return wait.resolved_at or wait.answered_at or wait.created_at
 
 
 def _what(wait: Wait, shown: Shown) -> str:

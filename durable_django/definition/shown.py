@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from datetime import date, time
 from typing import Any
 
 from django.utils.functional import Promise
@@ -35,6 +36,8 @@ def shown(value: Any) -> Any:
         return {str(shown(str(key))): shown(entry) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):
         return [shown(entry) for entry in value]
+    if isinstance(value, (date, time)):
+        return value.isoformat()
     if isinstance(value, (set, frozenset)):
         return sorted(map(repr, value))
     return _ADDRESS.sub("", repr(value))

@@ -110,7 +110,9 @@ class DeclaredWait(Node):
 
     def _shown(self, argument: str) -> Any:
         value = self.arguments[argument]
-        return "callable" if isinstance(value, Asked) else shown(value)
+        if isinstance(value, Asked):
+            return "callable"
+        return shown(None if argument == "key" and not value else value)
 
     def _checked(self, argument: str, value: Any) -> Any:
         if isinstance(value, Node):

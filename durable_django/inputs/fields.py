@@ -98,6 +98,8 @@ def make_field(spec: Mapping[str, Any], widgets: Widgets) -> forms.Field:
 def as_data(spec: Mapping[str, Any], field: forms.Field, value: Any) -> Any:
     """A value that code gives, as the form takes it. ValidationError for one of another type: a
     form would make a text of anything."""
+    if isinstance(field, OneOf) and field.known.word_for(value) is not None:
+        return _word(field, value)  # None may be one of its values
     if value is None:
         return [] if isinstance(field, SomeOf) else ""
     if isinstance(field, SomeOf):

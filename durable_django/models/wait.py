@@ -7,7 +7,7 @@ a replay sees it again.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.db import models
 from django.db.models import Q
@@ -89,8 +89,8 @@ class Wait(models.Model):
         verbose_name_plural = _("waits")
         default_permissions = ("view",)
         ordering = ("id",)
-        # Their conditions ask for NULLs: with a parameter, as the ORM makes of a status, SQLite uses
-        # no partial index.
+        # Their conditions ask for NULLs: with a parameter, as the ORM makes of a status, SQLite
+        # uses no partial index.
         indexes = [
             models.Index(
                 fields=("member",),
@@ -182,7 +182,7 @@ class PendingInput(Wait):
     """A request for input that is open: ``id``, ``execution``, ``node``, ``name``, ``index``,
     ``prompt``, ``form``, ``fields``, ``choices``, ``assignee_kind``, ``assignee``, ``due_at``."""
 
-    objects = PendingInputs()
+    objects: ClassVar[PendingInputs] = PendingInputs()
 
     class Meta:
         proxy = True

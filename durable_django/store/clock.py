@@ -34,6 +34,12 @@ def now() -> datetime:
     return at(monotonic)
 
 
+def known() -> datetime:
+    """The database's time as far as it is known here: asks nobody, unless nobody was asked yet. For
+    code that may run on an event loop, where Django refuses to query."""
+    return at(time.monotonic())
+
+
 def at(monotonic: float) -> datetime:
     """The database's time at a reading of ``time.monotonic()`` in this process."""
     reading = _reading

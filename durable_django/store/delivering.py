@@ -65,11 +65,6 @@ def _deliver_round(worker_id: UUID) -> Delivered:
     )
 
 
-def is_anything_new() -> bool:
-    """Whether there is something to deliver: two cheap reads."""
-    return _new_events().exists() or _answered().exists()
-
-
 def _new_events() -> QuerySet[Event]:
     return Event.objects.using(settings.DATABASE).filter(examined_at__isnull=True)
 

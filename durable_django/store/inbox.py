@@ -34,8 +34,10 @@ def awaiting(pk: int, wait: Any) -> Awaiting:
 def arrived(rows: QuerySet[Event]) -> dict[UUID | None, list[Arrived]]:
     """Events by their run, in the order in which they were sent."""
     found: dict[UUID | None, list[Arrived]] = {}
-    for run_id, *columns, source_id in rows.order_by("id").values_list("execution_id", *_ARRIVED):
-        found.setdefault(run_id, []).append(Arrived(*columns, is_copy=source_id is not None))
+    for run_id, *columns in rows.order_by("id").values_list("execution_id", *_ARRIVED):
+        *facts, source_id = columns
+        event = Arrived(*facts, source_id is not None)  # type: ignore[call-arg]
+        found.setdefault(run_id, []).append(event)
     return found
 
 

@@ -7,9 +7,11 @@ time is up has lost to no event that was sent before: those are delivered first.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import NamedTuple
 from uuid import UUID
 
+from django.db import connections
 from django.db.models import Q
 
 from ..conf import settings
@@ -38,10 +40,36 @@ def wake_due(worker_id: UUID) -> int:
     return touched
 
 
-def next_due() -> datetime | None:
-    """When the next execution becomes due, None if none will."""
-    rows = Execution.objects.using(settings.DATABASE).filter(due_at__isnull=False)
-    return rows.order_by("due_at").values_list("due_at", flat=True).first()
+class Outlook(NamedTuple):
+    """``due_at``: when the next execution becomes due, None if none will; ``is_sent``: something
+    was sent that is still to be delivered."""
+
+    due_at: datetime | None
+    is_sent: bool
+
+
+# One statement instead of three: an idle worker asks it every second, one on SQLite whenever
+# somebody has written.
+_OUTLOOK = f"""
+SELECT
+    (SELECT due_at FROM "{Execution._meta.db_table}" WHERE due_at IS NOT NULL
+        ORDER BY due_at LIMIT 1),
+    EXISTS (SELECT 1 FROM "{Event._meta.db_table}" WHERE examined_at IS NULL),
+    EXISTS (SELECT 1 FROM "{Wait._meta.db_table}"
+        WHERE answered_at IS NOT NULL AND resolved_at IS NULL)
+"""
+
+
+def outlook() -> Outlook:
+    """What there is to do, now and next."""
+    with connections[settings.DATABASE].cursor() as cursor:
+        cursor.execute(_OUTLOOK)
+        due_at, is_new, is_answered = cursor.fetchone()
+    if isinstance(due_at, str):  # a driver that knows no times
+        due_at = datetime.fromisoformat(due_at)
+    if due_at is not None and due_at.tzinfo is None:
+        due_at = due_at.replace(tzinfo=UTC)
+    return Outlook(due_at, bool(is_new or is_answered))
 
 
 def _wake_batch(worker_id: UUID) -> int:

@@ -37,11 +37,9 @@ class Keeper:
         self._ready = ready
         self._pid_space = pid_space
         self._wake = threading.Event()
-        # Something may have been sent that parked runs wait for.
-        self._sent = True
         self._stopping = False
         self._known_due: datetime | None = None
-        self._next_round = self._next_delivery = time.monotonic()
+        self._next_round = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="durable-keeper", daemon=True)
 
     def start(self) -> None:
@@ -61,8 +59,7 @@ class Keeper:
             self._wake.set()
 
     def sent(self) -> None:
-        """Something may have been sent that parked runs wait for: deliver it now."""
-        self._sent = True
+        """Something may have been sent that parked runs wait for: look now."""
         self._wake.set()
 
     def _run(self) -> None:
@@ -90,42 +87,33 @@ class Keeper:
     def _look(self) -> float:
         """One round; seconds until the next."""
         pause = 0.001
-        # race: clear-then-deliver. What is sent during the delivery must not be cleared by it.
-        asked, self._sent = self._sent, False
-        polling = time.monotonic() >= self._next_delivery
-        if asked or polling:
-            self._next_delivery = time.monotonic() + settings.POLL_SECONDS
-            if self._deliver():
-                pause = DELIVERY_SECONDS
-        due = self._known_due = waking.next_due()
+        outlook = waking.outlook()
+        if outlook.is_sent:
+            self._deliver()
+            outlook = waking.outlook()
+        due = self._known_due = outlook.due_at
         if due is not None and due <= clock.now():
             if waking.wake_due(self.pool.worker_id):
                 self._ready()
             else:
                 pause = LOCKED_SECONDS  # somebody holds the lock of what is due
-            self._known_due = waking.next_due()
+            self._known_due = waking.outlook().due_at
         if time.monotonic() >= self._next_round:
             self._next_round = time.monotonic() + settings.HEARTBEAT_SECONDS
             self._take_over()
             self._note_long_running()
             delivering.expire(self.pool.worker_id)
-        if self._sent:
-            return pause
+        if outlook.is_sent:  # locked at this moment, or sent since
+            return DELIVERY_SECONDS
         if self._known_due is None:
             return settings.POLL_SECONDS
         wait = (self._known_due - clock.now()).total_seconds()
         return min(max(wait, pause), settings.POLL_SECONDS)
 
-    def _deliver(self) -> bool:
-        """Delivers what was sent; whether something was locked and is to be tried again soon."""
-        if not delivering.is_anything_new():
-            return False
-        done = delivering.deliver_all(self.pool.worker_id)
-        if done.woken:
+    def _deliver(self) -> None:
+        """Delivers what was sent, but for what is locked at this moment."""
+        if delivering.deliver_all(self.pool.worker_id).woken:
             self._ready()
-        if done.is_locked:
-            self._sent = True
-        return done.is_locked
 
     def _take_over(self) -> None:
         """Declares workers dead that are overdue, or whose process on this machine is gone."""

@@ -7,7 +7,6 @@ written here but what a step remembers of itself.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -225,7 +224,7 @@ class Waits:
 
     def _record(self, request: Request, position: int) -> WaitRecord:
         attempt = self._attempt
-        now = clock.at(time.monotonic())
+        now = clock.known()
         timeout_text = ""
         if request.timeout_value is not NO_VALUE:
             timeout_text = values.encode(

@@ -14,6 +14,7 @@ from durable_django.exceptions import (
     FinishRun,
     InvalidState,
     NotSerializable,
+    ParkRun,
     PayloadTooLarge,
     RetryAfter,
     Suspension,
@@ -25,7 +26,7 @@ def test_every_error_is_a_durable_error_and_every_suspension_is_none():
     errors = {c for c in classes if issubclass(c, Exception)}
     suspensions = {c for c in classes if issubclass(c, BaseException)} - errors
     assert all(issubclass(error, DurableError) for error in errors)
-    assert suspensions == {Suspension, FinishRun, AttemptAbandoned}
+    assert suspensions == {Suspension, FinishRun, ParkRun, AttemptAbandoned}
 
 
 def test_the_tree_at_the_top_draws_every_class():

@@ -241,7 +241,9 @@ def test_an_input_may_have_fields_like_a_form():
 
 def test_other_widgets_can_be_used():
     given = {"day": widgets.AdminDateWidget, "moment": widgets.AdminSplitDateTime}
-    wait = asked(fields={"day": "date", "at": {"type": "datetime", "min": "2030-01-01T00:00+00:00"}})
+    wait = asked(
+        fields={"day": "date", "at": {"type": "datetime", "min": "2030-01-01T00:00+00:00"}}
+    )
     form = form_for(wait, {"date": given["day"], "datetime": given["moment"]})
     sent = form({"day": "2030-01-31", "at_0": "2030-01-31", "at_1": "10:30"})
     assert sent.is_valid()

@@ -18,7 +18,7 @@ from durable_django.store.definitions import record_definitions
 from durable_django.store.ending import cancel, fail_timed_out, retry
 from durable_django.store.records import LOST, WRITTEN, Move
 from durable_django.store.rollback import PAGE, can_compensate, completed_visits
-from durable_django.store.waking import next_due, wake_due
+from durable_django.store.waking import outlook, wake_due
 
 from .rows import (
     at_once,
@@ -114,7 +114,7 @@ def test_a_run_whose_time_is_up_is_undone_as_well(worker):
     row = now_of(run.id)
     assert (row.status, row.error["type"]) == ("compensating", "WorkflowTimeout")
     assert (row.finished_at, row.due_at) == (None, None)
-    assert next_due() is None
+    assert outlook().due_at is None
 
 
 @pytest.mark.parametrize("compensates", [True, False])
@@ -270,7 +270,7 @@ def test_between_two_attempts_it_is_parked_and_wakes_when_due(worker):
     assert write_wave(worker, [retried(claimed, 60)]) == [WRITTEN]
     row = now_of(run.id)
     assert (row.status, row.worker_id, row.due_at) == ("compensating", None, row.wake_at)
-    assert next_due() == row.wake_at
+    assert outlook().due_at == row.wake_at
     assert not is_ready(["default"])
     later(30)
     wake_due(worker)

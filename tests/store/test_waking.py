@@ -9,7 +9,7 @@ from durable_django.store import clock, leases
 from durable_django.store.checkpoint import write_wave
 from durable_django.store.ending import cancel
 from durable_django.store.starting import insert_many
-from durable_django.store.waking import next_due, wake_due
+from durable_django.store.waking import outlook, wake_due
 
 from .rows import (
     OPTIONS,
@@ -70,10 +70,10 @@ def test_a_sleeping_run_is_ready_when_its_delay_is_over_and_as_old_as_that(worke
 
 
 def test_what_becomes_due_next_is_known(worker):
-    assert next_due() is None
+    assert outlook().due_at is None
     make_run(timeout=500)
     run = make_run(scheduled_at=in_seconds(60))
-    assert next_due() == run.scheduled_at
+    assert outlook().due_at == run.scheduled_at
 
 
 def test_more_runs_than_a_batch_are_woken(worker):

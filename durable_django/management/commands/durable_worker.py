@@ -12,10 +12,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from ...store.options import known_queue
 from ...conf import settings
 from ...definition.options import read_queue
 from ...exceptions import QueueNotFound
+from ...store.options import known_queue
 from ...worker.service import WorkerService
 from ...worker.supervisor import Supervisor
 
