@@ -26,6 +26,7 @@ from .definition.nodes import Step
 from .definition.workflow import Workflow
 
 if TYPE_CHECKING:
+    from .definition.requests import Request
     from .engine.machine import Outcome
     from .models import Execution
     from .worker.attempt import Attempt
@@ -82,13 +83,17 @@ def run_step(
     iteration: int = 1,
     item: Any = None,
     index: int = 0,
+    waits: Iterable[Any] = (),
+    answers: Mapping[str, Any] | None = None,
 ) -> tuple[Any, dict[str, Any]]:
     """Runs the body of one step, or of a compensation, without a database; (its output, the context
     after it).
 
     ``iteration`` is what a step inside a loop sees as ``self.iteration``, ``item`` and ``index``
-    what one inside a foreach sees. Every value passes the gate as in a real run. What the body
-    raises is raised here.
+    what one inside a foreach sees. ``waits`` are what its waits, calls and starts give, in the
+    order in which the body comes to them; an exception is raised there. What it does ``once`` is
+    done. ``answers`` are Answers by node. Every value passes the gate as in a real run. What the
+    body raises is raised here.
 
     >>> values = {"order_id": 7, "total": 12}
     >>> output, context = run_step(ProcessOrder.charge_payment, context=values)
@@ -104,6 +109,8 @@ def run_step(
     made = _attempt_alone(node, path, input, context or {}, outputs or {}, attempt)
     if _is_in_foreach(node):
         made.run.item_text, made.run.index = values.encode(item, "item"), index
+    made.__dict__["waits"] = _GivenWaits(made, waits)
+    made.__dict__["answers"] = dict(answers or {})
     workflow = made.run.definition.workflow._for_attempt(made)
     token = current_attempt.set(made)
     try:
@@ -115,6 +122,48 @@ def run_step(
     output = values.decode(values.encode(value, f"output of {node.name}"))
     after = apply_changes(made.run.state.context, made.context.changes())
     return output, {key: values.decode(text) for key, text in after.items()}
+
+
+class _GivenWaits:
+    """Stands for the waits of an attempt that runs alone."""
+
+    def __init__(self, attempt: Attempt, given: Iterable[Any]) -> None:
+        self._attempt = attempt
+        self._given = iter(given)
+
+    def wait(self, request: Request) -> Any:
+        from .engine import values
+
+        nothing = object()
+        value = next(self._given, nothing)
+        if value is nothing:
+            raise AssertionError(
+                f"{self._attempt.step_name} comes to {request.label}, but run_step was given no "
+                "value for it: add it to waits=[…]"
+            )
+        if isinstance(value, BaseException):
+            raise value
+        return values.decode(values.encode(value, request.label))
+
+    async def wait_async(self, request: Request) -> Any:
+        return self.wait(request)
+
+    def once(self, key: str, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        from .engine import values
+
+        return values.decode(values.encode(function(*args, **kwargs), f"once({key!r})"))
+
+    async def once_async(
+        self, key: str, function: Callable[..., Any], args: Any, kwargs: Any
+    ) -> Any:
+        from inspect import isawaitable
+
+        from .engine import values
+
+        value = function(*args, **kwargs)
+        if isawaitable(value):
+            value = await value
+        return values.decode(values.encode(value, f"once({key!r})"))
 
 
 def _path_alone(node: Step, iteration: int, index: int) -> str:

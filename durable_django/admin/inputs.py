@@ -96,7 +96,7 @@ class RunFilter(admin.SimpleListFilter):
 class PendingInputAdmin(AnswerMixin, ReadOnlyAdmin):
     """What runs wait for people to give."""
 
-    list_display = ["asked", "workflow", "node", "since", "due", "assigned"]
+    list_display = ["asked", "workflow", "place", "since", "due", "assigned"]
     list_display_links = ["asked"]
     list_filter = [ForFilter, AskingWorkflowFilter, RunFilter]
     parameters = frozenset({"for", "workflow", "execution"})
@@ -140,7 +140,7 @@ class PendingInputAdmin(AnswerMixin, ReadOnlyAdmin):
         )
 
     @admin.display(description=_("node"))
-    def node(self, wait: Wait) -> str:
+    def place(self, wait: Wait) -> str:
         return format_html("<code>{}</code>", visible(wait.path))
 
     @admin.display(description=_("since"))

@@ -28,7 +28,7 @@ from django.utils.translation import gettext_lazy as _
 from ..conf import settings
 from ..exceptions import InvalidState, NotSerializable
 from ..inputs import answering
-from ..inputs.fields import Choices, Widgets
+from ..inputs.fields import Choices, LongText, Widgets
 from ..inputs.forms import APPROVED, REJECTED, VALUE, form_for, is_approval
 from ..inputs.people import may_answer
 from ..models import Wait, WaitKind
@@ -61,7 +61,7 @@ ADMIN_WIDGETS: Final[Widgets] = {
 
 def answer_form(wait: Wait, data: Any) -> Any:
     """The form of a request with a comment at its end, bound if there are data."""
-    comment = forms.CharField(
+    comment = LongText(
         label=_("Comment"),
         required=False,
         max_length=COMMENT_LENGTH_MAX,
@@ -239,7 +239,7 @@ def _buttons() -> list[dict[str, str]]:
     words = Choices([[APPROVED, ""], [REJECTED, ""]])
     return [
         {"value": str(words.word_for(APPROVED)), "label": gettext("Approve"), "look": "default"},
-        {"value": str(words.word_for(REJECTED)), "label": gettext("Reject"), "look": "durable-no"},
+        {"value": str(words.word_for(REJECTED)), "label": gettext("Reject"), "look": ""},
     ]
 
 

@@ -49,6 +49,15 @@ class Choices:
         return len(self._values)
 
 
+class LongText(forms.CharField):
+    """Lines of text. They end in a newline, whatever browsers send."""
+
+    widget = forms.Textarea
+
+    def to_python(self, value: Any) -> str:
+        return str(super().to_python(value)).replace("\r\n", "\n")
+
+
 class OneOf(forms.ChoiceField):
     """One of some values of any scalar type; None for no choice."""
 
@@ -133,8 +142,7 @@ def _text(spec: Mapping[str, Any], options: dict[str, Any]) -> forms.Field:
 
 
 def _long_text(spec: Mapping[str, Any], options: dict[str, Any]) -> forms.Field:
-    options.setdefault("widget", forms.Textarea())
-    return forms.CharField(initial=spec.get("initial"), **_lengths(spec), **options)
+    return LongText(initial=spec.get("initial"), **_lengths(spec), **options)
 
 
 def _email(spec: Mapping[str, Any], options: dict[str, Any]) -> forms.Field:

@@ -19,6 +19,7 @@ from ..models import Event, Execution, ExecutionStatus, Wait, WaitStatus
 from . import clock
 from .children import cancel_child
 from .ending import fail_timed_out
+from .inbox import names_of
 from .ready import make_ready
 from .transactions import has_row_locks, repeating, worker_transaction
 
@@ -110,7 +111,8 @@ def _end_waits(found: Mapping[UUID, str], now: datetime) -> dict[UUID, str]:
     by_id.filter(id__in=list(late)).update(status=WaitStatus.TIMED_OUT, resolved_at=now)
     for wait in late.values():
         if wait.kind == "call" and wait.child_id is not None:
-            cancel_child(wait.child_id, "its caller waited for it no longer", compensate=False)
+            # As if its own time were up.
+            cancel_child(wait.child_id, "its caller waits for it no longer", compensate=True)
     return {pk: queue for pk, queue in found.items() if pk not in left}
 
 
@@ -119,11 +121,11 @@ def _really_late(waits: Mapping[int, Wait], now: datetime) -> dict[int, Wait]:
     # race: event-or-timeout. Under the locks of what is parked: an event that is committed is
     # delivered first (by what is older, its row or the due time), and one that is committed later
     # finds the wait over. An answer that somebody gives in an open transaction locks its wait.
+    new = Event.objects.using(settings.DATABASE).filter(examined_at__isnull=True)
     runs = {wait.execution_id for wait in waits.values()}
-    new = Event.objects.using(settings.DATABASE).filter(
-        execution__id__any=list(runs), examined_at__isnull=True
-    )
-    busy = set(new.values_list("execution_id", flat=True))
+    sent = new.filter(execution__id__any=list(runs)).values_list("execution_id", flat=True)
+    busy = set(sent)
+    published = set(new.filter(execution__isnull=True).values_list("name", "key"))
     rows = Wait.objects.using(settings.DATABASE).filter(
         id__in=list(waits), resolved_at__isnull=True, answered_at__isnull=True
     )
@@ -133,7 +135,11 @@ def _really_late(waits: Mapping[int, Wait], now: datetime) -> dict[int, Wait]:
     return {
         pk: wait
         for pk, wait in waits.items()
-        if pk in free and wait.execution_id not in busy and wait.due_at and wait.due_at <= now
+        if pk in free
+        and wait.due_at is not None
+        and wait.due_at <= now
+        and wait.execution_id not in busy
+        and not any((name, wait.key) in published for name in names_of(wait))
     }
 
 
