@@ -2,10 +2,13 @@
 
     DATABASE_URL   default: a SQLite file in example_project/var
                    postgresql://user:password@host/name for PostgreSQL
+    BASE_URL       where the admin is served, for links in mails and for callbacks
+    SECONDS_A_DAY  how long a day is, for those who do not want to wait for one (default: 86,400)
 
 Everything the project writes goes into example_project/var.
 """
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +54,8 @@ INSTALLED_APPS = [
     "example_project.shop",
     "example_project.trips",
     "example_project.reports",
+    "example_project.expenses",
+    "example_project.trials",
 ]
 
 MIDDLEWARE = [
@@ -89,8 +94,16 @@ EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
 EMAIL_FILE_PATH = VAR / "mail"
 DEFAULT_FROM_EMAIL = "orders@shop.example"
 
-# Every key is optional; these are the defaults that one meets first.
-DURABLE = {"THREADS": 8, "LOG_LEVEL": "INFO"}
+# Every key is optional; the first two are the defaults that one meets first. BASE_URL is needed as
+# soon as a workflow waits for a callback.
+DURABLE = {
+    "THREADS": 8,
+    "LOG_LEVEL": "INFO",
+    "BASE_URL": env("BASE_URL", default="http://127.0.0.1:8000"),
+}
+
+# What the workflows here call a day, see days.py.
+A_DAY = timedelta(seconds=env.float("SECONDS_A_DAY", default=86_400.0))
 
 # For EXECUTOR="django_q": a Django-Q2 cluster with the database as its broker.
 Q_CLUSTER = {"name": "shop", "orm": "default", "workers": 2, "timeout": 90, "retry": 120}

@@ -81,9 +81,10 @@ def section(page: str, heading: str) -> str:
 
 
 @pytest.fixture
-def names(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
+def names(monkeypatch: pytest.MonkeyPatch, settings: Any) -> Iterator[dict[str, Any]]:
     """The names a page begins with: those of a settings module, and an empty registry."""
     import_as_shop(monkeypatch)
+    settings.DURABLE = {**settings.DURABLE, "BASE_URL": "https://shop.example"}
     with registry.isolate():
         registry._classes.clear()
         yield {

@@ -132,7 +132,8 @@ def read_waits(run: Execution, *, whole: bool) -> Waits:
 def learn_waits(mask: Mask, waits: Waits) -> None:
     """Lets ``mask`` gather the secrets of what was waited for."""
     for wait in waits.rows:
-        learn(mask, wait.value_text, keys_of_wait(wait))
+        for text in filter(None, (wait.value_text, wait.timeout_text)):
+            learn(mask, text, keys_of_wait(wait))
 
 
 def keys_of_wait(wait: Wait) -> tuple[str, ...]:
@@ -162,9 +163,7 @@ def wait_view(
     """One wait; without ``doors`` it leads nowhere."""
     keys = keys_of_wait(wait)
     status = LOOKS.get(wait.status, wait.status)
-    has_value = wait.status in (WaitStatus.ANSWERED, WaitStatus.COMPLETED)
-    # What a wait that is over in time gave stands under its value; a sleep gives nothing.
-    has_value = has_value and wait.kind not in (WaitKind.SLEEP, WaitKind.START)
+    gave = _gave(wait)
     otherwise = wait.is_open and bool(wait.timeout_text)
     address = doors.form_of(wait) if doors else ""
     return WaitView(
@@ -186,13 +185,23 @@ def wait_view(
         may_answer=bool(address) and doors is not None and doors.may_answer(wait),
         child=doors.run(wait.child_id) if doors and wait.child_id else "",
         child_id=str(wait.child_id or ""),
-        value=shown.value(wait.value_text, *keys) if has_value else None,
+        value=shown.value(gave, *keys) if gave else None,
         otherwise=shown.value(wait.timeout_text, *keys) if otherwise else None,
         by=visible(wait.answered_by),
         comment=shown.text(wait.comment),
         error=shown.error(wait.error_text),
         is_unfolded=is_unfolded,
     )
+
+
+def _gave(wait: Wait) -> str:
+    """The stored text of what a wait that is over gave; a sleep and a start give nothing."""
+    if wait.kind in (WaitKind.SLEEP, WaitKind.START):
+        return ""
+    if wait.status == WaitStatus.TIMED_OUT:
+        return wait.timeout_text
+    given = wait.status in (WaitStatus.ANSWERED, WaitStatus.COMPLETED)
+    return wait.value_text if given else ""
 
 
 def _when(wait: Wait) -> datetime:

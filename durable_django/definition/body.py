@@ -110,7 +110,7 @@ class ClassBody(dict[str, Any]):
             self._deleted = self._mistake_at(
                 sys._getframe(1),
                 name,
-                f"del takes the {self[name].kind} out of the class but not out of the plan; "
+                f"del takes the {self[name].noun} out of the class but not out of the plan; "
                 "do not make it in the first place",
             )
 
@@ -124,7 +124,7 @@ class ClassBody(dict[str, Any]):
             )
         if not node.needs_name:
             raise self._mistake_at(
-                frame, name, f"names a {node.kind}, which takes no name; take the name away"
+                frame, name, f"names a {node.noun}, which takes no name; take the name away"
             )
         if node.name == name:
             return
@@ -138,7 +138,7 @@ class ClassBody(dict[str, Any]):
         fault = fault_of_node_name(name)
         if fault is not None:
             raise DefinitionError(
-                f'{self.class_name}: the name "{name}" of a {node.kind} {fault}',
+                f'{self.class_name}: the name "{name}" of a {node.noun} {fault}',
                 filename=node.filename,
                 line=node.line,
             )
@@ -151,12 +151,12 @@ class ClassBody(dict[str, Any]):
             return
         earlier = self[name]
         told = (
-            f"it names the {earlier.kind} of line {earlier.line} already"
+            f"it names the {earlier.noun} of line {earlier.line} already"
             if isinstance(earlier, Node)
             else "the class body assigns it already"
         )
         raise DefinitionError(
-            f'{self.class_name}: the name "{name}" of a {node.kind} is taken: {told}; '
+            f'{self.class_name}: the name "{name}" of a {node.noun} is taken: {told}; '
             "names are unique in the whole workflow, also across blocks",
             filename=node.filename,
             line=node.line,
@@ -167,7 +167,7 @@ class ClassBody(dict[str, Any]):
         earlier = self.get(name)
         if isinstance(earlier, Node):
             raise self._mistake_at(
-                frame, name, f"is the {earlier.kind} of line {earlier.line} and is overwritten here"
+                frame, name, f"is the {earlier.noun} of line {earlier.line} and is overwritten here"
             )
         if name in self.inherited and value is not None:
             raise self._mistake_at(frame, name, _hides(self.inherited[name]))
@@ -185,7 +185,7 @@ class ClassBody(dict[str, Any]):
                 what = type(value).__name__
                 wrapper = f"@{what}" if isinstance(value, _BINDERS) else "the decorator above it"
                 raise node.mistake(
-                    f"{wrapper} hides the {node.kind}, so it would never run; {node.decorator} "
+                    f"{wrapper} hides the {node.noun}, so it would never run; {node.decorator} "
                     "comes first, above every other decorator"
                 )
 
@@ -227,7 +227,7 @@ _BINDERS = (staticmethod, classmethod, property)
 
 def _hides(node: Node) -> str:
     return (
-        f"hides the {node.kind} of {node.owner}, which would then never run; "
+        f"hides the {node.noun} of {node.owner}, which would then never run; "
         f"{node.redefining} to redefine it, or {node.name} = None to take it out"
     )
 

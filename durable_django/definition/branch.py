@@ -130,7 +130,7 @@ class Branch(AskingBlock):
     def admit(self, child: Node) -> None:
         if not isinstance(child, Case):
             raise child.mistake(
-                f"a {child.kind} cannot stand directly in a branch; "
+                f"a {child.noun} cannot stand directly in a branch; "
                 f"put it below with {self._example}.case(…):"
             )
 

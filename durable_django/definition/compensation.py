@@ -63,7 +63,7 @@ class Compensation(Step):
             )
         if node.name is None:
             raise self.mistake(
-                f"the {node.kind} it is for has no name yet; assign it to one first, then write "
+                f"the {node.noun} it is for has no name yet; assign it to one first, then write "
                 "@<that name>.compensate"
             )
         if not body.has(node):
@@ -132,7 +132,7 @@ def _is_kept(inherited: Compensation, body: ClassBody) -> bool:
     if taker is not None:
         raise taker.mistake(
             f"{inherited.owner}.{name} is the compensation of {inherited.of}, and this "
-            f"{taker.kind} cannot take its place; {inherited.redefining} to redefine that, or give "
+            f"{taker.noun} cannot take its place; {inherited.redefining} to redefine that, or give "
             "it another name"
         )
     return name not in body  # name = None, or the body would have refused it

@@ -104,7 +104,7 @@ def mistake_in_plan(node: Node, fault: str, body: ClassBody) -> DefinitionError:
     """
     if body.made(node):
         return node.mistake(fault)
-    return body.mistake(f"in the {node.kind} {node.owner}.{node.label}, {fault}")
+    return body.mistake(f"in the {node.noun} {node.owner}.{node.label}, {fault}")
 
 
 def ask_callable(option: str, function: Callable[[Any], Any], workflow: Any) -> Any:

@@ -57,7 +57,7 @@ def _merged_node(node: Node, block: Block | None, body: ClassBody) -> Node | Non
 def _redefined(node: Node, own: Node, block: Block | None) -> Node:
     if own.kind != node.kind:
         raise own.mistake(
-            f"{node.owner}.{node.name} is a {node.kind}, and a {own.kind} cannot take its place; "
+            f"{node.owner}.{node.name} is a {node.noun}, and a {own.noun} cannot take its place; "
             "redefine it as the same kind, or give it another name"
         )
     if own.block is not None:

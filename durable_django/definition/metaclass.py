@@ -152,7 +152,7 @@ def _check_mixins(bases: tuple[type, ...], body: ClassBody) -> None:
         for name, value in vars(cls).items():
             if isinstance(value, Node):
                 raise body.mistake(
-                    f"{cls.__name__}.{name} is a {value.kind}, but {cls.__name__} is no workflow "
+                    f"{cls.__name__}.{name} is a {value.noun}, but {cls.__name__} is no workflow "
                     "class; a mixin holds plain methods, nodes belong into a class that extends "
                     "Workflow"
                 )
@@ -173,7 +173,7 @@ def _check_not_hidden(cls: type, nodes: Mapping[str, Node], body: ClassBody) -> 
         if inspect.getattr_static(cls, name) is not node:
             hider = next(base for base in cls.__mro__ if name in vars(base))
             raise body.mistake(
-                f"{hider.__name__}.{name} hides the {node.kind} of {node.owner}, which would then "
+                f"{hider.__name__}.{name} hides the {node.noun} of {node.owner}, which would then "
                 "never run; rename it, or redefine the node in the class itself"
             )
 

@@ -54,6 +54,11 @@ class Node:
         return self.name or ""
 
     @property
+    def noun(self) -> str:
+        """What messages call it, behind "a" or "the": its kind, or the function that makes it."""
+        return self.kind
+
+    @property
     def decorator(self) -> str:
         """What stands above the function of such a node, where one does: ``"@step"``."""
         return f"@{self.kind}"
@@ -61,7 +66,7 @@ class Node:
     @property
     def redefining(self) -> str:
         """What to do with a plain attribute of a subclass so that it redefines this node."""
-        return f"make it a {self.kind}"
+        return f"make it a {self.noun}"
 
     def mistake(self, message: str) -> DefinitionError:
         """A DefinitionError about this node, at its file and line; to be raised by the caller."""
@@ -72,7 +77,7 @@ class Node:
         """Raises DefinitionError when the class body ended and this node lacks something."""
         if self.name is None:
             raise self.mistake(
-                f"a {self.kind} was made here but not assigned to a name of its own; "
+                f"a {self.noun} was made here but not assigned to a name of its own; "
                 "every node needs one, as an attribute of the class"
             )
 
@@ -164,7 +169,7 @@ class Node:
         return self if run is None else NodeOfRun(self, owner)
 
     def __repr__(self) -> str:
-        return f"<{self.kind} {self.owner}.{self.label or '?'}>"
+        return f"<{self.noun} {self.owner}.{self.label or '?'}>"
 
 
 class NodeOfRun:

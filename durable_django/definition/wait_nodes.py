@@ -80,6 +80,10 @@ class DeclaredWait(Node):
         return None
 
     @property
+    def noun(self) -> str:
+        return self.function
+
+    @property
     def redefining(self) -> str:
         return f"write {self.name} = {self.function}(…)"
 
@@ -117,7 +121,7 @@ class DeclaredWait(Node):
     def _checked(self, argument: str, value: Any) -> Any:
         if isinstance(value, Node):
             raise self.mistake(
-                f"{argument} is the {value.kind} {value.label}, not what it gave; write "
+                f"{argument} is the {value.noun} {value.label}, not what it gave; write "
                 f'lambda self: self.outputs["{value.label}"]'
             )
         # A class is a workflow to call, or TextChoices, but no question.

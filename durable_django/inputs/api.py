@@ -102,32 +102,48 @@ def _told(name: str | Node) -> str:
 
 def _oldest(pk: UUID, name: str | Node) -> PendingInput:
     waiting = list_pending_inputs().filter(execution_id=pk)
-    if isinstance(name, Node):
-        found = waiting.filter(node=name.name).first()
-    elif isinstance(name, str):
-        found = waiting.filter(name=name).first()
-    else:
+    if not isinstance(name, Node | str):
         raise TypeError(f"the name of an input is a string or a node, not {name!r}")
+    found = waiting.filter(**_named(name)).first()
     if found is None:
-        raise _nothing_asked(pk, _told(name), waiting)
+        raise _nothing_asked(pk, name, waiting)
     return found
 
 
-def _nothing_asked(pk: UUID, told: str, waiting: QuerySet[PendingInput]) -> Exception:
+def _named(name: str | Node) -> dict[str, Any]:
+    return {"node": name.name} if isinstance(name, Node) else {"name": name}
+
+
+def _last(pk: UUID, name: str | Node) -> Wait | None:
+    """The last input of that name that a run has waited for."""
+    from ..models import Wait, WaitKind
+
+    waits = Wait.objects.using(settings.DATABASE).select_related("member")
+    found = waits.filter(execution_id=pk, kind=WaitKind.INPUT, **_named(name))
+    return found.order_by("-id").first()
+
+
+def _nothing_asked(pk: UUID, name: str | Node, waiting: QuerySet[PendingInput]) -> Exception:
     """What to raise where a run does not wait for an input of that name."""
     from ..models import Execution
     from ..models.execution import ExecutionKind
+    from ..store.answering import refusal
 
     runs = Execution.objects.using(settings.DATABASE).filter(pk=pk, kind=ExecutionKind.WORKFLOW)
     status = runs.values_list("status", flat=True).first()
     if status is None:
         return ExecutionNotFound(f"no execution has the id {pk}")
+    over = _last(pk, name)
+    if over is not None:
+        error = refusal(over)
+        error.status = status
+        return error
     names = list(dict.fromkeys(waiting.values_list("name", flat=True)[: NAMES_TOLD_MAX + 1]))
     more = ", …" if len(names) > NAMES_TOLD_MAX else ""
     listed = ", ".join(names[:NAMES_TOLD_MAX])
     instead = f"it waits for: {listed}{more}" if names else f"it is {status}, and waits for none"
     return InvalidState(
-        f"execution {pk} does not wait for an input {told}: {instead}", status=status
+        f"execution {pk} does not wait for an input {_told(name)}: {instead}", status=status
     )
 
 

@@ -160,7 +160,7 @@ def _integer(spec: Mapping[str, Any], options: dict[str, Any]) -> forms.Field:
 
 def _decimal(spec: Mapping[str, Any], options: dict[str, Any]) -> forms.Field:
     limits = _given(min_value=_exactly(spec.get("min")), max_value=_exactly(spec.get("max")))
-    kept = {"initial": spec.get("initial"), "validators": [_check_exponent]}
+    kept: dict[str, Any] = {"initial": spec.get("initial"), "validators": [_check_exponent]}
     return forms.DecimalField(**kept, **limits, **options)
 
 

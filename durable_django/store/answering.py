@@ -5,7 +5,7 @@ A worker takes it from there. The run itself is not touched, and nothing is lock
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import datetime
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
@@ -44,18 +44,20 @@ def _answer(wait_id: int, value_text: str, by: str, comment: str) -> None:
             answered_at=now,
         )
         if not answered:
-            raise _refused(waits.select_related("member").filter(pk=wait_id).first(), now)
+            raise refusal(waits.select_related("member").filter(pk=wait_id).first())
         wakeup.notify_waits()
 
 
-def _refused(wait: Wait | None, now: Any) -> InvalidState:
+def refusal(wait: Wait | None) -> InvalidState:
+    """What to raise for an input that could not be answered: it says what has become of it. None
+    is one that is gone."""
     if wait is None:
         return InvalidState("this input is not waited for any more: its run is gone")
-    return InvalidState(f'"{wait.name}" of execution {wait.execution_id} {_why(wait, now)}')
+    why = _why(wait, clock.now())
+    return InvalidState(f'"{wait.name}" of execution {wait.execution_id} {why}')
 
 
-def _why(wait: Wait, now: Any) -> str:
-    """What has become of a wait that could not be answered."""
+def _why(wait: Wait, now: datetime) -> str:
     if wait.answered_at is not None:
         who = f" by {wait.answered_by}" if wait.answered_by else ""
         return f"was already answered{who} at {_moment(wait.answered_at)}"
@@ -66,5 +68,5 @@ def _why(wait: Wait, now: Any) -> str:
     return f"is not waited for any more: it is {wait.status}"
 
 
-def _moment(moment: Any) -> str:
+def _moment(moment: datetime | None) -> str:
     return "its end" if moment is None else moment.isoformat(" ", "seconds")

@@ -1,7 +1,8 @@
-"""What the shop keeps: customers, products with stock, orders, payments, newsletters.
+"""What the shop keeps: customers, products with stock, orders, payments, invoices, newsletters.
 
 Plain Django models; none of them knows of workflows but for the fields called run, which say what
-handles an order or a newsletter. The rules stand in workflows.py, newsletter.py and payments.py.
+handles an order or a newsletter. The rules stand in workflows.py, invoices.py, newsletter.py and
+payments.py.
 """
 
 from decimal import Decimal
@@ -51,6 +52,7 @@ class Order(models.Model):
         SENT = "sent"
         RETURNED = "returned", "came back, to be refunded"
         REFUSED = "refused"
+        EXPIRED = "expired", "not paid in time"
 
     number = models.PositiveIntegerField(unique=True, help_text="The line in the order book.")
     customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="orders")
@@ -91,6 +93,46 @@ class Payment(models.Model):
 
     def __str__(self) -> str:
         return f"payment {self.pk} for {self.order}"
+
+
+class Invoice(models.Model):
+    """An order that is paid when the customer gets round to it."""
+
+    class Status(models.TextChoices):
+        OPEN = "open"
+        PAID = "paid"
+        EXPIRED = "expired"
+
+    order = models.OneToOneField(Order, on_delete=models.PROTECT, related_name="invoice")
+    number = models.CharField(max_length=20, unique=True)
+    amount = MoneyField()
+    callback_url = models.TextField(help_text="Where the pay page says that this one is paid.")
+    status = models.CharField(max_length=10, choices=Status, default=Status.OPEN)
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return f"invoice {self.number}"
+
+
+class Parcel(models.Model):
+    """The carrier's record of one parcel; outside.py is the carrier."""
+
+    class Status(models.TextChoices):
+        UNDER_WAY = "under way"
+        DELIVERED = "delivered"
+        CAME_BACK = "came back"
+
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="parcels")
+    tracking = models.CharField(max_length=200, unique=True)
+    status = models.CharField(max_length=10, choices=Status, default=Status.UNDER_WAY)
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return f"parcel {self.tracking}"
 
 
 class Newsletter(models.Model):

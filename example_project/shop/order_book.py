@@ -15,7 +15,7 @@ from pathlib import Path
 from django.db import transaction
 from django.db.models import Sum
 
-from .models import Customer, Letter, Newsletter, Order, Payment, Product
+from .models import Customer, Invoice, Letter, Newsletter, Order, Parcel, Payment, Product
 
 BOOK = Path(__file__).parent / "data" / "cdnow_orders.csv"
 
@@ -99,7 +99,7 @@ def add_orders(purchases: list[Purchase]) -> None:
 @transaction.atomic
 def empty_shop() -> None:
     """Takes out all that the shop keeps."""
-    for model in (Letter, Newsletter, Payment, Order, Product, Customer):
+    for model in (Letter, Newsletter, Parcel, Invoice, Payment, Order, Product, Customer):
         model.objects.all().delete()
 
 

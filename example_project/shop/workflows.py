@@ -1,5 +1,5 @@
 """What happens to an order, as two workflows; found by durable_django because of this file's name,
-and with them those of flows.py and newsletter.py.
+and with them those of flows.py, invoices.py and newsletter.py.
 
 Rows are named by their keys and loaded where they are needed: what a step puts into the context is
 kept as JSON, and a model instance would be a stale copy of a row.
@@ -9,15 +9,16 @@ from datetime import timedelta
 from typing import Any, TypedDict
 
 from django.core.mail import send_mail
-from django.db.models import F
 
 import durable_django as durable
 from durable_django import Fatal, Retry, Workflow, hours, minutes, step
 
-from . import payments
+from . import payments, stock
 from .flows import ImportOrders as ImportOrders
 from .flows import RouteOrder as RouteOrder
-from .models import Order, Payment, Product
+from .invoices import SellOnInvoice as SellOnInvoice
+from .invoices import ShipOrder as ShipOrder
+from .models import Order, Payment
 from .newsletter import SendNewsletter as SendNewsletter
 
 
@@ -27,10 +28,6 @@ class OrderInput(TypedDict):
 
 class RefundInput(TypedDict):
     payment: int
-
-
-class OutOfStock(Exception):
-    """Fewer copies are left than were ordered."""
 
 
 class ProcessOrder(Workflow):
@@ -60,10 +57,7 @@ class ProcessOrder(Workflow):
         A payment declined later leaves them set aside, so that the order can be tried again.
         """
         order = Order.objects.get(pk=self.input["order"])
-        in_stock = Product.objects.filter(pk=order.product_id, stock__gte=order.quantity)
-        # One UPDATE that tests and takes: two runs cannot both take the last copy.
-        if not in_stock.update(stock=F("stock") - order.quantity):
-            raise OutOfStock(f"{order.quantity} of {order.product} were ordered, fewer are left.")
+        stock.take(order)
         Order.objects.filter(pk=order.pk).update(status=Order.Status.RESERVED)
         return order.quantity
 
@@ -94,7 +88,7 @@ class ProcessOrder(Workflow):
             order.status = Order.Status.SENT
         else:
             order.status = Order.Status.RETURNED
-            Product.objects.filter(pk=order.product_id).update(stock=F("stock") + order.quantity)
+            stock.put_back(order)
             # Started with this transaction: no refund without the return, no return without it.
             start_refund(self.context["payment"])
         order.save(update_fields=["status"])

@@ -88,6 +88,15 @@ def test_what_it_gave_is_shown_with_who_gave_it(viewer):
         assert said in text
 
 
+def test_one_whose_time_was_up_shows_what_it_gave_instead(viewer):
+    run = make_run("waiting")
+    make_wait(run, "event", node="a", status="timed_out", timeout_text='"nobody paid"')
+    make_wait(run, "event", node="b", status="timed_out")
+    part = waits_of(viewer, run)
+    assert "nobody paid" in part
+    assert part.count("<h3>Value</h3>") == 1
+
+
 def test_a_wait_that_failed_tells_why_and_leads_to_its_child(viewer):
     child = make_run("failed")
     run = make_run("waiting")

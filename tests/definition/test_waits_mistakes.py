@@ -210,7 +210,7 @@ def test_a_node_is_not_what_it_gave():
 
             paid = wait_for_event(key=invoice)  # here
 
-    with told("W: timeout_value is the input approval, not what it gave"):
+    with told("W: timeout_value is the wait_for_approval approval, not what it gave"):
 
         class W(Workflow):
             approval = wait_for_approval()
@@ -298,14 +298,14 @@ def test_a_wait_in_a_class_that_is_no_workflow_is_told():
 
 @pytest.mark.parametrize("name", ["_paid", "sleep_for", "input", "await_for_event", "clean_input"])
 def test_a_wait_keeps_the_rules_of_names(name):
-    with told(f'the name "{name}" of '):
+    with told(f'the name "{name}" of a wait_for_event '):
 
         class W(Workflow):
             locals()[name] = wait_for_event()  # here
 
 
 def test_a_name_is_used_once():
-    with told('the name "paid" of a sleep is taken: it names the event of line'):
+    with told('the name "paid" of a sleep_for is taken: it names the wait_for_event of line'):
 
         class W(Workflow):
             paid = wait_for_event()
@@ -313,7 +313,7 @@ def test_a_name_is_used_once():
 
 
 def test_a_wait_directly_under_a_branch_is_told():
-    with told("cannot stand directly in a branch"):
+    with told("a wait_for_event cannot stand directly in a branch"):
 
         class W(Workflow):
             with branch(on="key") as way:
@@ -328,13 +328,17 @@ def test_a_wait_of_another_workflow_is_told():
 
 
 def test_a_wait_is_redefined_by_its_kind_only():
-    with told("W.approval: Claim.approval is a", "cannot take its place"):
+    with told(
+        "W.approval: Claim.approval is a wait_for_approval, and a wait_for_event cannot take "
+        "its place"
+    ):
 
         class W(Claim):
             approval = wait_for_event()  # here
 
     with told(
-        "V.approval hides the input of Claim", "write approval = wait_for_approval(…) to red"
+        "V.approval hides the wait_for_approval of Claim",
+        "write approval = wait_for_approval(…) to red",
     ):
 
         class V(Claim):

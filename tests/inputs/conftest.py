@@ -1,10 +1,19 @@
 """People who answer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group, Permission, User
+
+from durable_django.definition import registry
+
+
+@pytest.fixture(autouse=True)
+def _isolated() -> Iterator[None]:
+    """Workflows made in a test are forgotten after it."""
+    with registry.isolate():
+        yield
 
 
 @pytest.fixture

@@ -154,6 +154,18 @@ def test_what_is_not_waited_for_is_told_with_what_is(db):
     assert error.value.status == "waiting"
 
 
+def test_what_was_answered_or_timed_out_before_is_told(db, person):
+    run = make_run("waiting")
+    provide_input(ask(run, node="manager", to="user:anna"), value=True, by=person("anna"))
+    make_wait(run, node="finance", status="timed_out", due_at=now())
+    ask(run, node="boss")
+    with pytest.raises(InvalidState, match=r'"manager" .* was already answered by anna') as error:
+        provide_input(run.pk, "manager", False)
+    assert error.value.status == "waiting"
+    with pytest.raises(InvalidState, match=r'"finance" .* was to be answered by'):
+        provide_input(run.pk, "finance", False)
+
+
 def test_many_pending_names_are_told_in_part(db):
     run = make_run("waiting")
     for number in range(12):

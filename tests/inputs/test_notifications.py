@@ -13,8 +13,10 @@ PERMISSION = "durable_django.answer_input"
 
 
 @pytest.fixture
-def connected():
-    """The two lines of a project."""
+def connected(settings, monkeypatch):
+    """The two lines of a project, which has no other receivers."""
+    settings.DURABLE = {}
+    monkeypatch.setattr(input_requested, "receivers", [])
     input_requested.connect(tell_assignee)
     yield
     input_requested.disconnect(tell_assignee)

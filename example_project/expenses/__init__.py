@@ -1,0 +1,1 @@
+"""What employees have spent and want back, and who has to agree."""

@@ -1,0 +1,1 @@
+"""The record club: two weeks free for customers of the shop."""

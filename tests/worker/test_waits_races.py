@@ -1,0 +1,239 @@
+"""Races of what parks with what wakes, on real connections, again and again: an event with the
+parking of its run, with its timeout, with a cancel; each has one outcome and nothing is stuck."""
+
+# ruff: noqa: SIM117
+
+import queue
+import random
+from collections import Counter
+
+import pytest
+
+import durable_django as durable
+from durable_django import (
+    InvalidState,
+    Workflow,
+    foreach,
+    race,
+    sleep_for,
+    step,
+    wait_for_all,
+    wait_for_any,
+    wait_for_event,
+)
+from durable_django.models import Event, Execution, Wait
+from durable_django.store import clock, waits
+from tests.waiting import until
+from tests.worker.waits_racing import (
+    RACE_SECONDS,
+    check_that_all_is_settled,
+    jitter,
+    not_before,
+    runs_of,
+    side_by_side,
+)
+
+
+@pytest.fixture
+def parking(monkeypatch):
+    """A queue of what is parked at this moment: some is told before its wait is written, some
+    after, all before it is committed."""
+    told = queue.SimpleQueue()
+    insert = waits.insert_waits
+
+    def insert_and_tell(wave, locked):
+        parked = [checkpoint.wait for checkpoint in wave]
+        for wait in parked[::2]:
+            told.put(wait)
+        ready = insert(wave, locked)
+        for wait in parked[1::2]:
+            told.put(wait)
+        return ready
+
+    monkeypatch.setattr(waits, "insert_waits", insert_and_tell)
+    return told
+
+
+def all_ended():
+    return not Execution.objects.filter(finished_at__isnull=True).exists()
+
+
+def send_quietly(run_id, name, payload=None, **options):
+    try:
+        return durable.send_event(run_id, name, payload, **options)
+    except InvalidState:
+        return None
+
+
+def sending(parking, send):
+    """A body that calls `send(wait)` for each wait that is parked, until all runs have ended."""
+
+    def body():
+        while True:
+            try:
+                wait = parking.get(timeout=0.1)
+            except queue.Empty:
+                if all_ended():
+                    return
+                continue
+            send(wait)
+
+    return body
+
+
+class Go:
+    """Sends what a wait waits for, numbered by run and name."""
+
+    def __init__(self, published):
+        self.published = published
+        self.sent = Counter()
+
+    def __call__(self, wait):
+        for name in durable.models.Wait(names_text=wait.names_text).names or [wait.name]:
+            number = self.sent[wait.execution_id, name]
+            self.sent[wait.execution_id, name] += 1
+            if self.published:
+                durable.publish_event(name, key=wait.key, payload=number, keep=60)
+            else:
+                send_quietly(wait.execution_id, name, number)
+
+
+@runs_of(60, 1200)
+@pytest.mark.parametrize("published", [False, True], ids=["sent", "published"])
+def test_no_event_that_is_sent_while_its_run_parks_is_lost(workers, parking, runs, published):
+    def key(self):
+        return self.input["key"] if published else None
+
+    class Three(Workflow):
+        first = wait_for_event("go", key=key)
+        second = wait_for_any(["go", "never"], key=key)
+        third = wait_for_all(["go", "more"], key=key)
+
+        @step
+        def last(self):
+            return [self.outputs[name] for name in ("first", "second", "third")]
+
+    ids = durable.start_many(Three, [{"key": str(n)} for n in range(runs)])
+    for _ in range(2):
+        workers.start(threads=2)
+    go = Go(published)
+    # One sender: the events of a run have to be sent in their order.
+    side_by_side(sending(parking, go))
+    check_that_all_is_settled(runs)
+    for pk in ids:
+        assert durable.get_execution(pk).result == [0, ("go", 1), {"go": 2, "more": 0}]
+
+
+@runs_of(25, 400)
+def test_members_that_park_side_by_side_each_get_their_event(workers, parking, runs):
+    class Many(Workflow):
+        with foreach(lambda self: range(4)) as each:
+            answer = wait_for_event("answer", key=lambda self: str(self.index))
+
+        @step
+        def last(self):
+            return list(self.outputs["each"])
+
+    ids = durable.start_many(Many, [{}] * runs)
+    for _ in range(2):
+        workers.start(threads=2)
+
+    def send(wait):
+        send_quietly(wait.execution_id, "answer", int(wait.key) * 10, key=wait.key)
+
+    side_by_side(sending(parking, send), sending(parking, send))
+    check_that_all_is_settled(runs)
+    for pk in ids:
+        assert durable.get_execution(pk).result == [0, 10, 20, 30]
+
+
+@runs_of(100, 3000)
+@pytest.mark.parametrize("published", [False, True], ids=["sent", "published"])
+def test_an_event_and_a_timeout_at_one_moment_have_one_outcome(workers, parking, runs, published):
+    class Late(Workflow):
+        answer = wait_for_event(
+            "go",
+            key=lambda self: str(self.input["n"]) if published else None,
+            timeout=lambda self: self.input["seconds"],
+            timeout_value="late",
+        )
+
+        @step
+        def last(self):
+            return self.outputs["answer"]
+
+    draw = random.Random(runs)
+    spread = runs / 250
+    inputs = [{"n": n, "seconds": 0.3 + draw.uniform(0, spread)} for n in range(runs)]
+    ids = durable.start_many(Late, inputs)
+    for _ in range(2):
+        workers.start(threads=2)
+    parked = [parking.get(timeout=RACE_SECONDS) for _ in ids]
+    parked.sort(key=lambda wait: wait.due_at)
+    keys = {pk: str(n) for n, pk in enumerate(ids)}
+    seconds = [jitter(draw, 0.03) for _ in ids]
+
+    def send_some(which):
+        def body():
+            for wait, more in list(zip(parked, seconds, strict=True))[which::2]:
+                not_before(clock.after(wait.due_at, more))
+                if published:
+                    durable.publish_event("go", key=keys[wait.execution_id], payload="in time")
+                else:
+                    send_quietly(wait.execution_id, "go", "in time")
+
+        return body
+
+    side_by_side(send_some(0), send_some(1))
+    check_that_all_is_settled(runs)
+    outcomes = Counter()
+    for pk in ids:
+        run, wait = durable.get_execution(pk), Wait.objects.get(execution=pk)
+        outcomes[run.result] += 1
+        if run.result == "in time":
+            assert (wait.status, wait.value) == ("completed", "in time")
+            (event,) = Event.objects.filter(wait_id=wait.pk)
+            assert event.created_at <= wait.due_at
+        else:
+            assert (run.result, wait.status) == ("late", "timed_out")
+            assert wait.resolved_at >= wait.due_at
+            assert not Event.objects.filter(execution=pk, status="delivered").exists()
+    assert set(outcomes) == {"late", "in time"}
+
+
+@runs_of(80, 2000)
+def test_a_race_of_an_event_with_a_sleep_is_won_once(workers, parking, runs):
+    class First(Workflow):
+        with race() as first:
+            paid = wait_for_event("go")
+            expired = sleep_for(lambda self: self.input["seconds"])
+
+        @step
+        def last(self):
+            return self.outputs["first"]["winner"]
+
+    draw = random.Random(runs)
+    spread = runs / 120
+    ids = durable.start_many(
+        First, [{"seconds": 0.3 + draw.uniform(0, spread)} for _ in range(runs)]
+    )
+    for _ in range(2):
+        workers.start(threads=2)
+    both = [parking.get(timeout=RACE_SECONDS) for _ in range(2 * runs)]
+    asleep = sorted((w for w in both if w.kind == "sleep"), key=lambda wait: wait.due_at)
+    assert len(asleep) == runs
+
+    def send_all():
+        for wait in asleep:
+            not_before(clock.after(wait.due_at, jitter(draw, 0.03)))
+            send_quietly(wait.execution_id, "go")
+
+    side_by_side(send_all)
+    check_that_all_is_settled(runs)
+    for pk in ids:
+        winner = durable.get_execution(pk).result
+        ended = dict(Wait.objects.filter(execution=pk).values_list("kind", "status"))
+        won, lost = ("event", "sleep") if winner == "paid" else ("sleep", "event")
+        # Both may come to their end before the first of them has told its parent.
+        assert ended[won] == "completed"
+        assert ended[lost] in ("cancelled", "completed")
