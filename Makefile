@@ -3,7 +3,9 @@
 
 VENV ?= .venv
 ORDERS ?= 300
+ONLY ?=
 PORT ?= 8000
+DAY ?= 60
 ARGS ?=
 
 PY = $(VENV)/bin/python
@@ -14,8 +16,8 @@ TEST = env -u DATABASE_URL
 
 help:
 	@echo "make test     the tests on SQLite, then on a real PostgreSQL   (ARGS='-k word -x')"
-	@echo "make demo     real orders and trips, one run each, until all end (ORDERS=all, DATABASE_URL=…)"
-	@echo "make admin    the demo's admin, with a demo login and a worker (PORT=8000)"
+	@echo "make demo     scenarios on real input, until all runs end (ORDERS=all, ONLY='expenses trials', DATABASE_URL=…)"
+	@echo "make admin    the demo's admin, with demo logins and a worker (PORT=8000, DAY=60: seconds)"
 	@echo "make lint     formatting, style, types, layers, migrations"
 	@echo "make format   what can be put right by itself"
 	@echo "make bench    the benchmarks                                   (ARGS='--help')"
@@ -32,11 +34,11 @@ test: venv
 
 demo: venv
 	@$(PY) manage.py migrate --verbosity 0
-	@$(PY) manage.py shop_demo --orders "$(ORDERS)"
+	@$(PY) manage.py shop_demo --orders "$(ORDERS)" --only $(ONLY)
 
 admin: venv
 	@$(PY) manage.py migrate --verbosity 0
-	@$(PY) manage.py shop_admin --port "$(PORT)"
+	@$(PY) manage.py shop_admin --port "$(PORT)" --day "$(DAY)"
 
 lint: venv
 	$(PY) -m ruff format --check .

@@ -41,14 +41,28 @@ def tell_assignee(
     The mail leads to the form in the admin, by the setting ``BASE_URL``; without that it has no
     link. A project replaces ``durable_django/input_requested_subject.txt`` and ``…_body.txt``; they
     get ``pending_input``, ``prompt``, ``workflow``, ``due_at``, ``link`` and ``user``.
+
+    The mails are sent before the worker goes on. A project whose mail server is slow connects a
+    receiver that hands this on to somebody else.
     """
     try:
         people = people_asked(assignee_kind, assignee)
         pending_input = _pending_input(pending_input_id) if people else None
         if pending_input is not None:
-            mail.get_connection().send_messages(_messages(sender, pending_input, people))
+            _send(_messages(sender, pending_input, people))
     except Exception:
         logger.exception("%s: nobody was told of the input %s", sender, pending_input_id)
+
+
+def _send(messages: Iterable[mail.EmailMessage]) -> None:
+    """All over one connection; one that is refused does not keep the others from theirs."""
+    mailers: Any = getattr(mail, "mailers", None)  # from Django 6.1
+    with mail.get_connection() if mailers is None else mailers.default as connection:
+        for message in messages:
+            try:
+                connection.send_messages([message])
+            except Exception:
+                logger.exception("%s could not be told", ", ".join(message.to))
 
 
 def people_asked(assignee_kind: str, assignee: str) -> list[Any]:

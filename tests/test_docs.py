@@ -29,7 +29,7 @@ import durable_django
 from durable_django import conf, exceptions, testing
 from durable_django.definition import registry
 from durable_django.management.commands.durable_worker import Command
-from durable_django.models import ExecutionStatus, StepStatus
+from durable_django.models import EventStatus, ExecutionStatus, StepStatus, WaitStatus
 from tests.docs_shop import import_as_shop, make_process_order
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -265,10 +265,11 @@ def test_every_public_name_is_documented():
 
 def test_signatures_are_those_of_the_code():
     told = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
-    functions = ["start", "get_execution", "list_executions", "cancel", "retry", "list_children"]
+    functions = ["start", "get_execution", "list_executions", "cancel", "retry", "get_result"]
+    functions += ["send_event", "publish_event", "provide_input", "list_pending_inputs"]
     assert [
         signature
-        for name in [*functions, "get_result"]
+        for name in [*functions, "list_children"]
         if (signature := signature_of(getattr(durable_django, name))) not in told
     ] == []
     steps = (ROOT / "docs" / "steps.md").read_text(encoding="utf-8")
@@ -330,6 +331,7 @@ def test_every_option_of_the_worker_is_documented():
 def test_every_status_is_documented():
     told = (ROOT / "docs" / "internals.md").read_text(encoding="utf-8")
     wanted = {*ExecutionStatus.values, *StepStatus.values}
+    wanted |= {*WaitStatus.values, *EventStatus.values}
     assert {status for status in wanted if f"`{status}`" not in told} == set()
 
 

@@ -8,10 +8,8 @@ from django.test import TestCase, override_settings
 
 import durable_django as api
 from durable_django import (
-    Answer,
     Fatal,
     Retry,
-    WaitTimeout,
     Workflow,
     WorkflowNotFound,
     days,
@@ -397,22 +395,3 @@ class InATestCase(TestCase):
             made = run(Order)
         assert (made.status, made.result) == ("completed", 1)
         assert_nodes_run(made, ["book", "confirm"])
-
-
-def test_a_step_alone_is_given_what_its_waits_give(durable):
-    class Talk(Workflow):
-        @step
-        def talk(self):
-            token = self.once("token", lambda: "t")
-            try:
-                self.wait_for_event("first")
-            except WaitTimeout:
-                pass
-            return [token, self.wait_for_event("second"), self.answers["manager"].by]
-
-    answers = {"manager": Answer("approved", by="anna")}
-    given = [WaitTimeout("late"), {"n": 1}]
-    output, _ = run_step(Talk.talk, waits=given, answers=answers)
-    assert output == ["t", {"n": 1}, "anna"]
-    with pytest.raises(AssertionError, match=r"comes to wait_for_event\('first'\)"):
-        run_step(Talk.talk)

@@ -45,9 +45,25 @@ from .waits import WaitView, assigned_to, wait_view
 TITLE_LENGTH_MAX: Final = 120
 VALUE_LENGTH_MAX: Final = 20_000
 PREFIX: Final = "answer"
+# Columns of the run and the member that may be large and are not shown here.
+PAYLOADS: Final = tuple(
+    f"{row}__{column}"
+    for row in ("execution", "member")
+    for column in ("input_text", "snapshot", "result_text", "error_text", "changes_text")
+)
 # No field of a workflow can be called so.
 COMMENT: Final = "with-comment"
 COMMENT_LENGTH_MAX: Final = 2_000
+
+
+class NamedSplitDateTime(widgets.AdminSplitDateTime):
+    """The admin's, each of whose two fields says which it is to those who cannot see it, too."""
+
+    def __init__(self, attrs: Any = None) -> None:
+        super().__init__(attrs)
+        for part, name in zip(self.widgets, (_("Date"), _("Time")), strict=True):
+            part.attrs["aria-label"] = name
+
 
 ADMIN_WIDGETS: Final[Widgets] = {
     "text": widgets.AdminTextInputWidget,
@@ -55,7 +71,7 @@ ADMIN_WIDGETS: Final[Widgets] = {
     "integer": widgets.AdminIntegerFieldWidget,
     "email": widgets.AdminEmailInputWidget,
     "date": widgets.AdminDateWidget,
-    "datetime": widgets.AdminSplitDateTime,
+    "datetime": NamedSplitDateTime,
 }
 
 
@@ -121,7 +137,8 @@ class AnswerMixin(admin.ModelAdmin):
         if not object_id.isdecimal() or len(object_id) > 18:
             return None
         rows = Wait.objects.using(settings.DATABASE).filter(kind=WaitKind.INPUT)
-        found = self.visible(request, rows.select_related("execution", "member"))
+        rows = rows.select_related("execution", "member").defer(*PAYLOADS)
+        found = self.visible(request, rows)
         return found.filter(pk=int(object_id)).first()
 
     def _answer(self, request: HttpRequest, wait: Wait, form: Any) -> HttpResponse | None:

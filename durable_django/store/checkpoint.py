@@ -13,9 +13,9 @@ from django.db.models import F
 
 from ..conf import settings
 from ..models import Execution, StepRun, StepStatus
-from . import children, deciding, hot, strands, waits
+from . import bulk, children, deciding, hot, strands, waits
 from .hot import Locked
-from .records import LOCKED, LOST, WRITTEN, Checkpoint, StepRecord, Taking
+from .records import LOCKED, LOST, WRITTEN, Checkpoint, Taking
 from .transactions import has_row_locks, worker_transaction
 
 
@@ -140,7 +140,7 @@ def _write(
         hot.insert_step_runs(worker_id, fresh)
     taken_over = [(c.execution_id, c.step) for c in mine if c.step and c.replaces]
     if taken_over:
-        _take_over(worker_id, taken_over)
+        bulk.take_over_step_runs(worker_id, taken_over)
     parking = [c for c in mine if c.wait]
     if parking:
         ready = waits.insert_waits(parking, locked)
@@ -175,36 +175,6 @@ def _write(
             deciding.decide(locked, ended[0])
         else:
             strands.count_ends(locked, ended, taking)
-
-
-_KEY = ("execution", "seq")
-_TAKEN_OVER = (
-    "path",
-    "name",
-    "kind",
-    "attempt",
-    "status",
-    "next_path",
-    "output_text",
-    "changes_text",
-    "error_text",
-    "logs_text",
-    "progress",
-    "progress_message",
-    "started_at",
-    "finished_at",
-    "worker",
-)
-
-
-def _take_over(worker_id: UUID, rows: Sequence[tuple[UUID, StepRecord]]) -> None:
-    """Writes over the ``running`` rows of the same (execution, seq)."""
-    StepRun.objects.using(settings.DATABASE).bulk_create(
-        [hot.step_run(worker_id, pk, record) for pk, record in rows],
-        update_conflicts=True,
-        unique_fields=_KEY,
-        update_fields=_TAKEN_OVER,
-    )
 
 
 def record_start(worker_id: UUID, checkpoint: Checkpoint, recoveries: int | None = None) -> str:

@@ -6,22 +6,23 @@ inbox of the run that called it, in the same transaction, so that no end is lost
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 from ..conf import settings
 from ..engine import values
 from ..models import Event, EventKind, Execution, ExecutionStatus
-from ..models.execution import ExecutionKind
 from . import clock, wakeup
 from .hot import insert_rows
 from .options import StartOptions
 from .records import Checkpoint, Child, WaitRecord
 from .starting import insert, new_row, tell_started
-from .transactions import lock_execution, repeating, worker_transaction
+from .transactions import lock_or_none, repeating, worker_transaction
 
 # How deep workflows may call workflows: one that calls itself without end is stopped there.
 DEPTH_MAX = 1_000
+CALLER_ENDED = "its caller has ended"
 
 
 def insert_children(calling: Sequence[Checkpoint]) -> None:
@@ -111,13 +112,15 @@ def ended_children(ids: Sequence[UUID]) -> dict[UUID, Execution]:
     }
 
 
-def cancel_child(pk: UUID, reason: str, compensate: bool) -> None:
-    """Cancels a child, since nobody waits for it any more; one that has ended is left alone."""
-    from .ending import end
+def cancel_called(ids: Iterable[UUID], reason: str, compensate: bool) -> None:
+    """Cancels what executions had called that have ended, and what that had called, to the last.
+    What has ended is left alone."""
+    from .ending import end_alone
 
-    run = lock_execution(pk)
-    if run.is_final or run.status == ExecutionStatus.COMPENSATING:
-        return
-    assert run.kind == ExecutionKind.WORKFLOW
-    run.reason = reason
-    end(run, ExecutionStatus.CANCELLED, compensate=compensate)
+    called = deque(ids)
+    while called:
+        run = lock_or_none(called.popleft())
+        if run is None or run.is_final or run.status == ExecutionStatus.COMPENSATING:
+            continue
+        run.reason = reason
+        called.extend(end_alone(run, ExecutionStatus.CANCELLED, compensate=compensate))

@@ -18,7 +18,7 @@ from ..exceptions import NotSerializable
 from ..models import Execution, ExecutionStatus
 from ..models.history import base_state
 from . import clock, wakeup
-from .children import tell_parents
+from .children import CALLER_ENDED, cancel_called, tell_parents
 from .counting import Counted, write_counts
 from .ending import end as end_run
 from .ending import tell_finished
@@ -41,9 +41,10 @@ def decide(locked: Mapping[UUID, Locked], checkpoint: Checkpoint) -> None:
     if end.failed and failures <= end.tolerated:
         count_ends(locked, [checkpoint])
         return
-    end_below([end.parent_id])
+    called = end_below([end.parent_id])
     write_counts([Counted(end.parent_id, 0, failures, None, 0)], clock.now())
     wakeup.notify(parent.queue)
+    cancel_called(called, CALLER_ENDED, compensate=False)
 
 
 def reopened(checkpoint: Checkpoint) -> Checkpoint:
@@ -76,7 +77,7 @@ def _finish(checkpoint: Checkpoint, end: StrandEnd, result: str) -> None:
     except (TypeError, NotSerializable) as fault:  # what members did does not go together
         end_run(run, ExecutionStatus.FAILED, error_of(fault, None, ""), compensate=True)
         return
-    end_below([run.pk])
+    called = end_below([run.pk])
     rows.filter(pk=run.pk).update(
         status=ExecutionStatus.COMPLETED,
         snapshot=to_snapshot(state),
@@ -91,6 +92,7 @@ def _finish(checkpoint: Checkpoint, end: StrandEnd, result: str) -> None:
     run.status = ExecutionStatus.COMPLETED.value
     if run.parent_id is not None:
         tell_parents([(run.parent_id, run.workflow_name, run.pk)])
+    cancel_called(called, CALLER_ENDED, compensate=False)
     tell_finished(run)
 
 

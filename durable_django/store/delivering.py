@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import islice
 from typing import NamedTuple
 from uuid import UUID
 
@@ -36,7 +37,7 @@ COPIES = 500
 
 class Delivered(NamedTuple):
     """``woken``: how many executions are ready now; ``is_more``: something is left to do at once;
-    ``is_locked``: what is left is locked at this moment."""
+    ``is_locked``: something is locked at this moment, and is to be tried again soon."""
 
     woken: int = 0
     is_more: bool = False
@@ -45,24 +46,18 @@ class Delivered(NamedTuple):
 
 def deliver_all(worker_id: UUID) -> Delivered:
     """Delivers whatever there is to deliver now."""
-    total = Delivered()
+    woken = 0
+    # Runs that are locked are passed over, so that they hold nobody else up.
+    locked: set[UUID] = set()
     while True:
-        done = _deliver_round(worker_id)
-        total = Delivered(total.woken + done.woken, False, done.is_locked)
-        if not done.is_more:
-            return total
-
-
-def _deliver_round(worker_id: UUID) -> Delivered:
-    answered = repeating(lambda: _deliver_answers(worker_id))
-    events = repeating(lambda: _deliver_events(worker_id))
-    # The next one only when the copies of the last are delivered.
-    spread = Delivered() if events.is_locked else _spread_next(worker_id)
-    return Delivered(
-        answered.woken + events.woken,
-        answered.is_more or events.is_more or spread.is_more,
-        answered.is_locked or events.is_locked or spread.is_locked,
-    )
+        rounds = (
+            repeating(lambda: _deliver_answers(worker_id)),
+            repeating(lambda: _deliver_events(worker_id, locked)),
+            _spread_next(worker_id),
+        )
+        woken += sum(done.woken for done in rounds)
+        if not any(done.is_more for done in rounds):
+            return Delivered(woken, is_locked=bool(locked) or any(d.is_locked for d in rounds))
 
 
 def _new_events() -> QuerySet[Event]:
@@ -85,13 +80,15 @@ def _deliver_answers(worker_id: UUID) -> Delivered:
         rows = _answered().order_by("answered_at").values_list("id", "member_id")[:BATCH]
         member_of = dict(rows)
         locked = _lock_parked(list(member_of.values()))
-        mine = [pk for pk, member_id in member_of.items() if member_id in locked]
+        # One that was cancelled before its lock was ours waits no longer.
+        still = _still_open(list(member_of))
+        mine = [pk for pk, member_id in member_of.items() if member_id in locked and pk in still]
         now = clock.now()
-        done = Wait.objects.using(settings.DATABASE).filter(id__in=mine, resolved_at__isnull=True)
+        done = Wait.objects.using(settings.DATABASE).filter(id__in=mine)
         done.update(status=WaitStatus.COMPLETED, resolved_at=now)
         make_ready({member_of[pk]: locked[member_of[pk]] for pk in mine}, now)
     is_full = len(member_of) == BATCH
-    return Delivered(len(mine), is_full and bool(mine), len(mine) < len(member_of))
+    return Delivered(len(mine), is_full and bool(mine), len(mine) < len(still))
 
 
 def _lock_parked(ids: Sequence[UUID]) -> dict[UUID, str]:
@@ -102,23 +99,23 @@ def _lock_parked(ids: Sequence[UUID]) -> dict[UUID, str]:
 # -- events ----------------------------------------------------------------------------------
 
 
-def _deliver_events(worker_id: UUID) -> Delivered:
+def _deliver_events(worker_id: UUID, locked: set[UUID]) -> Delivered:
+    """Delivers to the next runs; to ``locked`` it adds those that are held by somebody."""
     new = _new_events().filter(execution__isnull=False).order_by("id")
-    run_ids = list(dict.fromkeys(new.values_list("execution_id", flat=True)[:BATCH]))
+    free = new.exclude(execution__id__any=list(locked)) if locked else new
+    run_ids = {pk for pk in free.values_list("execution_id", flat=True)[:BATCH] if pk is not None}
     if not run_ids:
         return Delivered()
     with worker_transaction(worker_id):
-        inboxes = {advisory.inbox_of(pk): pk for pk in run_ids if pk is not None}
-        held = advisory.hold(inboxes)
-        mine = [inboxes[number] for number in held]
+        inboxes = {advisory.inbox_of(pk): pk for pk in run_ids}
+        mine = [inboxes[number] for number in advisory.hold(inboxes)]
         # Read again, now that nobody else delivers them and who parks has parked.
         ids = new.filter(execution__id__any=mine).values_list("id", flat=True)[:EVENTS_MAX]
         found = arrived(Event.objects.using(settings.DATABASE).filter(id__in=list(ids)))
         events = {run_id: those for run_id, those in found.items() if run_id is not None}
         woken, left = _deliver_to(events)
-    is_more = len(ids) == EVENTS_MAX or len(run_ids) == BATCH
-    progress = len(left) < len(events)
-    return Delivered(woken, is_more and progress, bool(left) or len(mine) < len(run_ids))
+    locked |= left | (run_ids - set(mine))
+    return Delivered(woken, is_more=True)
 
 
 def _deliver_to(events: dict[UUID, list[Arrived]]) -> tuple[int, set[UUID]]:
@@ -188,14 +185,19 @@ def _waits_of_one(rows: QuerySet[Wait], run_id: UUID, events: Sequence[Arrived])
     mine = rows.filter(execution_id=run_id).order_by("id")
     found: dict[int, Wait] = {}
     for event in events:
-        kinds = ("event", "any", "all") if event.kind == "event" else ("callback", "call")
-        fitting = mine.filter(Q(name=event.name) | Q(kind__in=("any", "all")), kind__in=kinds)
-        fitting = fitting.filter(Q(due_at__isnull=True) | Q(due_at__gte=event.created_at))
+        in_time = Q(due_at__isnull=True) | Q(due_at__gte=event.created_at)
+        fitting = mine.filter(in_time, path__startswith=event.scope)
         if event.key or event.is_copy:
             fitting = fitting.filter(key=event.key)
-        if event.scope:
-            fitting = fitting.filter(path__startswith=event.scope)
-        found.update((wait.pk, wait) for wait in fitting[: len(events)])
+        kind = {"event": "event", "callback": "callback", "child": "call"}[event.kind]
+        single = fitting.filter(kind=kind, name=event.name)[: len(events)]
+        found.update((wait.pk, wait) for wait in single)
+        if event.kind == "event":
+            several = fitting.filter(
+                kind__in=("any", "all"), names_text__contains=values.quote(event.name)
+            )
+            wanting = (wait for wait in several.iterator() if event.name in wait.names)
+            found.update((wait.pk, wait) for wait in islice(wanting, len(events)))
     return [found[pk] for pk in sorted(found)]
 
 

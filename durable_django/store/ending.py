@@ -20,7 +20,7 @@ from ..exceptions import InvalidState
 from ..models import Execution, ExecutionStatus, StepRun, StepStatus
 from ..models.execution import ExecutionKind
 from . import clock, wakeup
-from .children import tell_parents
+from .children import CALLER_ENDED, cancel_called, tell_parents
 from .reopening import reopen
 from .rollback import starts_rollback
 from .strands import end_below
@@ -78,11 +78,20 @@ def end(
     run: Execution, status: str, error: dict[str, Any] | None = None, *, compensate: bool
 ) -> Execution:
     """The one way a locked run ends without the word of who drives it. With ``compensate``, and
-    something to undo, its rollback begins instead."""
+    something to undo, its rollback begins instead. What it has called is cancelled, too."""
+    called = end_alone(run, status, error, compensate=compensate)
+    cancel_called(called, CALLER_ENDED, compensate)
+    return run
+
+
+def end_alone(
+    run: Execution, status: str, error: dict[str, Any] | None = None, *, compensate: bool
+) -> list[UUID]:
+    """As :func:`end`, but for what the run and its strands have called: those are returned."""
     now = clock.now()
     stop_step_runs([run.pk], StepStatus.TIMED_OUT if error else StepStatus.CANCELLED, now)
-    stop_waits([run.pk], compensate)
-    end_below([run.pk], compensate)
+    called = stop_waits([run.pk])
+    called += end_below([run.pk])
     rolls_back = compensate and starts_rollback(run)
     run.status = str(ExecutionStatus.COMPENSATING if rolls_back else status)
     run.error_text = values.encode(error, "error") if error else ""
@@ -115,11 +124,11 @@ def end(
     )
     if rolls_back:
         wakeup.notify(run.queue)
-        return run
+        return called
     if run.parent_id is not None:
         tell_parents([(run.parent_id, run.workflow_name, run.pk)])
     tell_finished(run)
-    return run
+    return called
 
 
 def stop_step_runs(ids: Sequence[UUID], status: str, now: datetime) -> None:

@@ -61,7 +61,7 @@ def lock_rows(ids: Sequence[UUID], *, wait: bool = False) -> dict[UUID, Locked]:
         return {pk: Locked(*row) for pk, *row in cursor.fetchall()}
 
 
-_STEP_COLUMNS = (
+STEP_COLUMNS = (
     "worker_id",
     "execution_id",
     "seq",
@@ -84,7 +84,7 @@ _STEP_COLUMNS = (
 
 def insert_step_runs(worker_id: UUID | None, rows: Sequence[tuple[UUID, StepRecord]]) -> None:
     """Writes one StepRun for each record."""
-    insert_rows(StepRun, _STEP_COLUMNS, [(worker_id, pk, *record) for pk, record in rows])
+    insert_rows(StepRun, STEP_COLUMNS, [(worker_id, pk, *record) for pk, record in rows])
 
 
 def insert_rows(
@@ -200,29 +200,6 @@ def _with_uuids(columns: Sequence[str], row: Sequence[Any]) -> tuple[Any, ...]:
         if (name == "id" or name.endswith("_id")) and found[index] is not None:
             found[index] = UUID(found[index])
     return tuple(found)
-
-
-def step_run(worker_id: UUID | None, execution_id: UUID, record: StepRecord) -> StepRun:
-    """The model of a record."""
-    return StepRun(
-        execution_id=execution_id,
-        worker_id=worker_id,
-        seq=record.seq,
-        path=record.path,
-        name=record.name,
-        kind=record.kind,
-        attempt=record.attempt,
-        status=record.status,
-        started_at=record.started_at,
-        finished_at=record.finished_at,
-        next_path=record.next_path,
-        output_text=record.output,
-        changes_text=record.changes,
-        error_text=record.error,
-        logs_text=record.logs,
-        progress=record.progress,
-        progress_message=record.progress_message,
-    )
 
 
 _MOVE_COLUMNS = (

@@ -55,14 +55,30 @@ def kept_for(waits: Sequence[Any]) -> dict[UUID, list[Arrived]]:
         .order_by("id")
         .values_list("id", flat=True)[:MANY]
     )
-    if len(ids) == MANY:  # an inbox that nobody reads; of each name no more is needed than waits
-        wanted = Counter((wait.execution_id, name) for wait in waits for name in names_of(wait))
-        ids = []
-        for (run_id, name), count in wanted.items():
-            of_name = kept.filter(execution_id=run_id, name=name).order_by("id")
-            ids += of_name.values_list("id", flat=True)[: count + MANY // 10]
+    if len(ids) == MANY:  # an inbox that fills up faster than it is read
+        ids = _fitting(kept, waits)
     found = arrived(Event.objects.using(settings.DATABASE).filter(id__in=ids)) if ids else {}
     return {run_id: events for run_id, events in found.items() if run_id is not None}
+
+
+def _fitting(kept: QuerySet[Event], waits: Sequence[Any]) -> list[int]:
+    """Of each name that is waited for, as many as there are waits that it fits."""
+    alike = Counter((wait.execution_id, name) for wait in waits for name in names_of(wait))
+    ids: set[int] = set()
+    for wait in waits:
+        kind = "callback" if wait.kind == "callback" else "event"
+        parts = wait.path.split("/")
+        scopes = ["", *("/".join(parts[:count]) + "/" for count in range(1, len(parts)))]
+        fitting = kept.filter(
+            Q(key=wait.key) | Q(key="", source_id__isnull=True),
+            execution_id=wait.execution_id,
+            kind=kind,
+            scope__in=scopes,
+        )
+        for name in names_of(wait):
+            rows = fitting.filter(name=name).order_by("id").values_list("id", flat=True)
+            ids.update(rows[: alike[wait.execution_id, name]])
+    return sorted(ids)
 
 
 def names_of(wait: Any) -> tuple[str, ...]:
@@ -92,7 +108,7 @@ def _copy_published(waits: Sequence[Any]) -> None:
         copy_of(event, wait.execution_id, EventStatus.KEPT, now)
         for event in found
         for wait in waits
-        if wait.key == event.key and event.name in names_of(wait)
+        if wait.kind != "callback" and wait.key == event.key and event.name in names_of(wait)
     ]
     insert_copies(copies)
 

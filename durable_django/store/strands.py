@@ -102,23 +102,28 @@ def count_ends(
 CASCADE_BATCH = 1_000
 
 
-def end_below(parent_ids: Sequence[UUID], compensate: bool = False) -> None:
-    """Cancels all strands below these executions that have not ended, and what they have called;
-    that is compensated where ``compensate`` says so.
+def end_below(parent_ids: Sequence[UUID]) -> list[UUID]:
+    """Cancels all strands below these executions that have not ended; the runs they had called,
+    which are for the caller to cancel.
 
     Level by level: a level is locked, then the next one is read by a new statement.
     """
     # race: fork-under-cascade. A strand that forks holds its own row until its strands are
     # committed; the cascade waits for that lock and only then reads who is below.
     level = list(parent_ids)
+    called: list[UUID] = []
     while level:
         below: list[UUID] = []
         for begin in range(0, len(level), CASCADE_BATCH):
-            below += _end_level(level[begin : begin + CASCADE_BATCH], compensate)
+            ended, theirs = _end_level(level[begin : begin + CASCADE_BATCH])
+            below += ended
+            called += theirs
         level = below
+    return called
 
 
-def _end_level(parent_ids: Sequence[UUID], compensate: bool) -> list[UUID]:
+def _end_level(parent_ids: Sequence[UUID]) -> tuple[list[UUID], list[UUID]]:
+    """(Those of the level that had begun, what they had called.)"""
     from .ending import stop_step_runs
     from .waits import stop_waits
 
@@ -145,7 +150,8 @@ def _end_level(parent_ids: Sequence[UUID], compensate: bool) -> list[UUID]:
         )
     # One that never began has neither step runs nor strands.
     begun = [pk for pk, lease in found if lease]
+    called: list[UUID] = []
     for begin in range(0, len(begun), CASCADE_BATCH):
         stop_step_runs(begun[begin : begin + CASCADE_BATCH], "cancelled", now)
-        stop_waits(begun[begin : begin + CASCADE_BATCH], compensate)
-    return begun
+        called += stop_waits(begun[begin : begin + CASCADE_BATCH])
+    return begun, called

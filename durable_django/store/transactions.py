@@ -50,10 +50,15 @@ def worker_transaction(worker_id: UUID | None) -> Iterator[None]:
 
 def lock_execution(pk: UUID) -> Execution:
     """The execution, locked until the end of the transaction. ExecutionNotFound if none."""
-    found = _locked(pk, skip_locked=False)
+    found = lock_or_none(pk)
     if found is None:
         raise ExecutionNotFound(f"no execution has the id {pk}")
     return found
+
+
+def lock_or_none(pk: UUID) -> Execution | None:
+    """The execution, locked until the end of the transaction; None if it is gone."""
+    return _locked(pk, skip_locked=False)
 
 
 def lock_if_free(pk: UUID) -> Execution | None:

@@ -155,22 +155,16 @@ def is_held(pk: UUID, lease: int) -> bool:
 # -- stopping --------------------------------------------------------------------------------
 
 
-def stop_waits(member_ids: Sequence[UUID], compensate: bool) -> None:
-    """Ended executions wait for nothing any more; what they have called is cancelled, too."""
-    from .children import cancel_child
-
+def stop_waits(member_ids: Sequence[UUID]) -> list[UUID]:
+    """Ended executions wait for nothing any more; the runs they had called, which are for the
+    caller to cancel."""
     rows = Wait.objects.using(settings.DATABASE).filter(
         member__id__any=list(member_ids), resolved_at__isnull=True
     )
-    called = list(
-        rows.filter(kind="call", on_cancel="cancel", child_id__isnull=False)
-        .order_by("child_id")
-        .values_list("child_id", flat=True)
-    )
+    calls = rows.filter(kind="call", on_cancel="cancel", child_id__isnull=False)
+    called = [pk for pk in calls.values_list("child_id", flat=True) if pk is not None]
     rows.update(status=WaitStatus.CANCELLED, resolved_at=clock.now())
-    for child_id in called:
-        if child_id is not None:
-            cancel_child(child_id, "its caller has ended", compensate)
+    return sorted(called)
 
 
 def is_being_answered(run_id: UUID) -> bool:

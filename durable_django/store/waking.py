@@ -17,7 +17,7 @@ from django.db.models import Q
 from ..conf import settings
 from ..models import Event, Execution, ExecutionStatus, Wait, WaitStatus
 from . import clock
-from .children import cancel_child
+from .children import cancel_called
 from .ending import fail_timed_out
 from .inbox import names_of
 from .ready import make_ready
@@ -31,10 +31,13 @@ ROLLING_BACK = ExecutionStatus.COMPENSATING
 def wake_due(worker_id: UUID) -> int:
     """Does all that is due now; how many executions it touched."""
     touched = 0
+    # What may still get an event or an answer is passed over, so that it holds nobody else up.
+    held_up: set[UUID] = set()
     while True:
-        batch = repeating(lambda: _wake_batch(worker_id))
-        touched += batch
-        if batch < BATCH:
+        found, woken = repeating(lambda: _wake_batch(worker_id, held_up))
+        touched += len(woken)
+        held_up |= found - woken
+        if len(found) < BATCH:
             break
     for pk in _timed_out():
         touched += repeating(lambda pk=pk: fail_timed_out(worker_id, pk))  # type: ignore[misc]
@@ -73,7 +76,8 @@ def outlook() -> Outlook:
     return Outlook(due_at, bool(is_new or is_answered))
 
 
-def _wake_batch(worker_id: UUID) -> int:
+def _wake_batch(worker_id: UUID, held_up: set[UUID]) -> tuple[set[UUID], set[UUID]]:
+    """(What is due, without what is held up; those of it that are ready now)."""
     now = clock.now()
     rows = Execution.objects.using(settings.DATABASE)
     # A run whose time is up is ended, not woken; a rollback has no timeout.
@@ -82,15 +86,17 @@ def _wake_batch(worker_id: UUID) -> int:
     due = rows.filter(
         parked & in_time | Q(status=ROLLING_BACK, wake_at__isnull=False), due_at__lte=now
     )
+    if held_up:
+        due = due.exclude(id__any=list(held_up))
     if not due.exists():
-        return 0
+        return set(), set()
     with worker_transaction(worker_id):
         if has_row_locks():
             due = due.select_for_update(no_key=True, skip_locked=True)
         found = dict(due.order_by("due_at").values_list("id", "queue")[:BATCH])
         woken = _end_waits(found, now)
         make_ready(woken)
-    return len(woken)
+    return set(found), set(woken)
 
 
 def _end_waits(found: Mapping[UUID, str], now: datetime) -> dict[UUID, str]:
@@ -109,10 +115,9 @@ def _end_waits(found: Mapping[UUID, str], now: datetime) -> dict[UUID, str]:
     by_id = Wait.objects.using(settings.DATABASE)
     by_id.filter(id__in=asleep).update(status=WaitStatus.COMPLETED, resolved_at=now)
     by_id.filter(id__in=list(late)).update(status=WaitStatus.TIMED_OUT, resolved_at=now)
-    for wait in late.values():
-        if wait.kind == "call" and wait.child_id is not None:
-            # As if its own time were up.
-            cancel_child(wait.child_id, "its caller waits for it no longer", compensate=True)
+    calls = [w.child_id for w in late.values() if w.kind == "call" and w.child_id is not None]
+    # As if their own time were up.
+    cancel_called(sorted(calls), "its caller waits for it no longer", compensate=True)
     return {pk: queue for pk, queue in found.items() if pk not in left}
 
 

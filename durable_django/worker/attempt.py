@@ -65,6 +65,8 @@ class Attempt:
         self.progress_message = ""
         self.begun = time.monotonic()
         self.started_at: datetime = clock.at(self.begun)
+        # Its timeout is for each leg of an attempt that waits in between.
+        self.leg_began_at = self.started_at
         self.deadline = self.begun + self.node.timeout if self.node.timeout else None
         # A row of this attempt's seq stands, or is about to, so its end takes it over.
         self.has_row = run.started_row is not None or run.parked_row is not None
@@ -221,8 +223,8 @@ def run_body(attempt: Attempt, lets_out: Callable[[BaseException], bool] | None 
     except BaseException as error:
         if lets_out is not None and lets_out(error):
             raise
-        caught = error
-        return unless_parked(attempt, lambda: failure(attempt, caught), returned=False)
+        caught, returned = error, isinstance(error, FinishRun)
+        return unless_parked(attempt, lambda: failure(attempt, caught), returned=returned)
     finally:
         current_attempt.reset(token)
 
@@ -235,8 +237,8 @@ async def run_body_async(attempt: Attempt) -> Outcome:
         value = await attempt.node.body(workflow)
         return unless_parked(attempt, lambda: concluded(attempt, value))
     except BaseException as error:
-        caught = error
-        return unless_parked(attempt, lambda: failure(attempt, caught), returned=False)
+        caught, returned = error, isinstance(error, FinishRun)
+        return unless_parked(attempt, lambda: failure(attempt, caught), returned=returned)
     finally:
         current_attempt.reset(token)
 
@@ -246,7 +248,7 @@ def unless_parked(
 ) -> Outcome:
     """The outcome of a body that has been left; ``ended`` makes it where no wait decides. A body
     may catch whatever leaves it; it is parked, or has failed, all the same."""
-    if "waits" not in attempt.__dict__:
+    if "waits" not in attempt.__dict__ and attempt.path not in attempt.run.waits:
         return ended()
     waits = attempt.waits
     fault = waits.fault

@@ -177,7 +177,7 @@ class InlineDriver:
     def _in_time(self, attempt: Attempt, outcome: Outcome) -> Outcome:
         """A body that moved the clock past its own timeout has timed out."""
         timeout = attempt.node.timeout
-        if timeout and (clock.now() - attempt.started_at).total_seconds() > timeout:
+        if timeout and (clock.now() - attempt.leg_began_at).total_seconds() > timeout:
             return timed_out(attempt)
         return outcome
 

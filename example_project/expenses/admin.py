@@ -6,6 +6,7 @@ Who has to approve them finds that under "Pending inputs", which durable_django 
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.auth import get_user_model
 from django.forms import ModelForm
 from django.http import HttpRequest
 
@@ -24,13 +25,13 @@ class ClaimAdmin(LookOnly):
     def has_add_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("expenses.add_claim")
 
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         handed_in = ["title", "amount", "spent_on"]
         return handed_in if obj is None else [*handed_in, "status", "decided_by", "reason"]
 
     def save_model(self, request: HttpRequest, obj: Claim, form: ModelForm, change: bool) -> None:
         # The run commits with the row: the admin saves in a transaction.
-        obj.employee_id = request.user.pk
+        obj.employee = get_user_model().objects.get(username=request.user.get_username())
         submit(obj)
 
     @admin.display(description="run")

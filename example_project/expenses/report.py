@@ -17,7 +17,7 @@ def summary(batch: Batch) -> Iterator[str]:
     yield from batch.lines("approve_expense")
     for claim in Claim.objects.select_related("employee"):
         who = f"by {claim.decided_by}" if claim.decided_by else ""
-        reminded = f"  reminded {claim.reminders}×" if claim.reminders else ""
+        reminded = f"  reminders: {claim.reminders}" if claim.reminders else ""
         yield (
             f"  {claim.employee.get_username():<6}{claim.amount:>9,.2f}  {claim.title:<32}"
             f"{claim.status:<9} {who:<11}{claim.reason}{reminded}".rstrip()

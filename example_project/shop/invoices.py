@@ -3,13 +3,13 @@
 Imported by workflows.py, which is where durable_django looks.
 """
 
-from datetime import date
 from functools import partial
 from typing import Any, TypedDict
 
 from django.core.mail import send_mail
 from django.db import transaction
 from django.db.models import Max
+from django.utils import timezone
 
 import durable_django as durable
 from durable_django import (
@@ -75,7 +75,6 @@ class SellOnInvoice(Workflow):
         stock.take(order)
         invoice = Invoice.objects.create(
             order=order,
-            number=f"INV-{order.number}",
             amount=order.amount + order.shipping,
             # Made for this run and this wait: who has it can pay this invoice, and nothing else.
             callback_url=self.callback_url("card"),
@@ -90,7 +89,7 @@ class SellOnInvoice(Workflow):
         # … the bank knows no more than the number on the transfer …
         by_transfer = wait_for_event("transfer", key=lambda self: self.context["invoice"])
         # … and nobody waits for ever.
-        expired = sleep_for(days(7))
+        expired = sleep_for(days(14))
 
     with branch(on=lambda self: self.outputs["payment"]["winner"]) as outcome:
         with outcome.case("expired"):
@@ -145,7 +144,9 @@ class SellOnInvoice(Workflow):
                         self._set_status(Order.Status.RETURNED)
 
                     refund = start_workflow(
-                        "refund_payment", lambda self: {"payment": self.outputs["book_payment"]}
+                        "refund_payment",
+                        lambda self: {"payment": self.outputs["book_payment"]},
+                        idempotency_key=lambda self: f"refund-{self.outputs['book_payment']}",
                     )
 
     @step
@@ -177,7 +178,7 @@ def order_again(order: Order) -> Order:
             number=last + 1,
             customer_id=order.customer_id,
             product_id=order.product_id,
-            ordered_on=date.today(),
+            ordered_on=timezone.localdate(),
             quantity=order.quantity,
             amount=order.amount,
         )

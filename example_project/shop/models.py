@@ -104,7 +104,6 @@ class Invoice(models.Model):
         EXPIRED = "expired"
 
     order = models.OneToOneField(Order, on_delete=models.PROTECT, related_name="invoice")
-    number = models.CharField(max_length=20, unique=True)
     amount = MoneyField()
     callback_url = models.TextField(help_text="Where the pay page says that this one is paid.")
     status = models.CharField(max_length=10, choices=Status, default=Status.OPEN)
@@ -114,6 +113,11 @@ class Invoice(models.Model):
 
     def __str__(self) -> str:
         return f"invoice {self.number}"
+
+    @property
+    def number(self) -> str:
+        """Never given twice, also not after the shop was emptied."""
+        return f"INV-{self.pk}"
 
 
 class Parcel(models.Model):
@@ -125,7 +129,7 @@ class Parcel(models.Model):
         CAME_BACK = "came back"
 
     order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="parcels")
-    tracking = models.CharField(max_length=200, unique=True)
+    idempotency_key = models.CharField(max_length=200, unique=True)
     status = models.CharField(max_length=10, choices=Status, default=Status.UNDER_WAY)
 
     class Meta:
@@ -133,6 +137,10 @@ class Parcel(models.Model):
 
     def __str__(self) -> str:
         return f"parcel {self.tracking}"
+
+    @property
+    def tracking(self) -> str:
+        return f"P-{self.pk}"
 
 
 class Newsletter(models.Model):

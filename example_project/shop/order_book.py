@@ -103,15 +103,20 @@ def empty_shop() -> None:
         model.objects.all().delete()
 
 
-def stock_up() -> int:
-    """Gives each title so many copies as are needed for what was ordered, or fewer; how many that
-    are together."""
-    percents = {sku: percent for sku, _, _, percent in CATALOGUE}
-    products = list(Product.objects.annotate(ordered=Sum("orders__quantity", default=0)))
+def stock_up() -> None:
+    """Gives each title so many copies as are needed for what was ordered, or fewer."""
+    products = list(Product.objects.all())
+    stock = stock_at_first()
     for product in products:
-        product.stock = product.ordered * percents[product.sku] // 100
+        product.stock = stock[product.sku]
     Product.objects.bulk_update(products, ["stock"])
-    return sum(product.stock for product in products)
+
+
+def stock_at_first() -> dict[str, int]:
+    """How many copies of each title the shop has before it sells any."""
+    percents = {sku: percent for sku, _, _, percent in CATALOGUE}
+    products = Product.objects.annotate(ordered=Sum("orders__quantity", default=0))
+    return {product.sku: product.ordered * percents[product.sku] // 100 for product in products}
 
 
 def copy_book(rows: int | None, target: Path) -> None:

@@ -3,6 +3,7 @@
 It knows the worker only as a command line: SIGTERM lets it finish the steps that are running.
 """
 
+import os
 import signal
 import subprocess
 import sys
@@ -21,14 +22,16 @@ def end_on_sigterm() -> None:
 
 
 @contextmanager
-def worker(log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A worker that runs as long as the block, writing into the file `log`."""
+def worker(log: Path, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A worker that runs as long as the block, writing into the file `log`; `environment` is added
+    to that of this process."""
     manage = Path(settings.PROJECT).parent / "manage.py"
     with log.open("wb") as output:
         running = subprocess.Popen(
             [sys.executable, str(manage), "durable_worker"],
             stdout=output,
             stderr=output,
+            env={**os.environ, **environment},
             # Not in the terminal's group: Ctrl-C reaches the command, which then stops the worker.
             start_new_session=True,
         )

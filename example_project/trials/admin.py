@@ -1,5 +1,7 @@
 """The trials in the admin: to begin one for a customer, and to let customers join."""
 
+from typing import Any
+
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.forms import ModelForm
@@ -22,7 +24,7 @@ class TrialAdmin(LookOnly):
     def has_add_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("trials.add_trial")
 
-    def get_fields(self, request: HttpRequest, obj: Trial | None = None) -> list[str]:
+    def get_fields(self, request: HttpRequest, obj: Trial | None = None) -> Any:
         return ["customer"] if obj is None else ["customer", "status", "was_reminded"]
 
     def save_model(self, request: HttpRequest, obj: Trial, form: ModelForm, change: bool) -> None:

@@ -19,9 +19,7 @@ class Trial(models.Model):
     customer = models.OneToOneField(Customer, on_delete=models.CASCADE, related_name="trial")
     status = models.CharField(max_length=10, choices=Status, default=Status.RUNNING)
     was_reminded = models.BooleanField(default=False)
-    run = models.UUIDField(
-        null=True, blank=True, help_text="The run that looks after this trial."
-    )
+    run = models.UUIDField(null=True, blank=True, help_text="The run that reminds of this trial.")
 
     class Meta:
         ordering = ["pk"]

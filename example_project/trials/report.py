@@ -13,7 +13,7 @@ from .playing import AT_ONCE_FROM, REMINDED_FROM
 
 def summary(batch: Batch) -> Iterator[str]:
     """The table of what became of the trials, line by line."""
-    yield from batch.lines("look_after_trial")
+    yield from batch.lines("remind_of_trial")
     rows = Trial.objects.order_by("status", "was_reminded").values_list("status", "was_reminded")
     for status, was_reminded, count in rows.annotate(Count("pk")):
         when = "after a reminder" if was_reminded else "without a reminder"

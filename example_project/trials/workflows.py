@@ -20,13 +20,13 @@ class TrialInput(TypedDict):
     trial: int
 
 
-class LookAfterTrial(Workflow):
+class RemindOfTrial(Workflow):
     """Reminds a customer before the trial ends, and ends it; not that of one who has joined."""
 
     input: TrialInput
 
     class Meta:
-        name = "look_after_trial"
+        name = "remind_of_trial"
 
     @step
     def welcome(self) -> None:
@@ -41,7 +41,13 @@ class LookAfterTrial(Workflow):
         return self._trial().status == Trial.Status.JOINED
 
     with branch(on=has_joined) as outcome:
-        with outcome.case(False):
+        with outcome.case(True):
+
+            @step
+            def thank(self) -> None:
+                self._mail("You have joined the record club", "That was a good idea.")
+
+        with outcome.default():
 
             @step(atomic=True)
             def remind(self) -> None:
@@ -72,7 +78,7 @@ def begin(trial: Trial) -> Trial:
     """Saves a trial and starts the run that looks after it, both or neither."""
     with transaction.atomic():
         trial.save()
-        trial.run = durable.start(LookAfterTrial, {"trial": trial.pk}).pk
+        trial.run = durable.start(RemindOfTrial, {"trial": trial.pk}).pk
         trial.save(update_fields=["run"])
     return trial
 

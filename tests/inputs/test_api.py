@@ -23,7 +23,7 @@ from durable_django.inputs.api import (
 )
 from durable_django.models import Wait
 from durable_django.signals import input_answered
-from tests.admin.rows import make_run, now
+from tests.admin.rows import make_fork, make_run, now
 from tests.inputs.waits import ask, make_wait
 
 
@@ -186,6 +186,15 @@ def test_a_run_that_waits_for_no_input_is_told_with_its_status(db, status):
 def test_an_id_that_is_none_is_no_execution(db, id):
     with pytest.raises(ExecutionNotFound):
         provide_input(id, "manager", True)
+
+
+def test_a_member_is_no_execution(db):
+    run = make_run("waiting")
+    (strand,) = make_fork(run, ["waiting"])
+    ask(run, member=strand)
+    with pytest.raises(ExecutionNotFound):
+        provide_input(strand.pk, "approval", True)
+    provide_input(run.pk, "approval", True)
 
 
 def test_the_answer_is_part_of_the_transaction_of_the_caller(transactional_db):

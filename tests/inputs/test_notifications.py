@@ -2,6 +2,7 @@
 
 import pytest
 from django.core import mail
+from django.core.mail.backends import locmem
 
 from durable_django.models import Wait
 from durable_django.notifications import people_asked, tell_assignee
@@ -121,6 +122,24 @@ def test_a_mail_that_cannot_be_sent_is_logged_and_nothing_else(connected, person
     person("anna")
     assert [answer for _receiver, answer in tell(ask(to="user:anna"))] == [None]
     assert "nobody was told of the input" in caplog.text
+
+
+class Particular(locmem.EmailBackend):
+    """A mail server that knows no Bob."""
+
+    def send_messages(self, messages):
+        if messages[0].to == ["bob@shop.example"]:
+            raise OSError("no such mailbox")
+        return super().send_messages(messages)
+
+
+def test_a_mail_that_is_refused_keeps_nobody_else_from_his(connected, person, settings, caplog):
+    settings.EMAIL_BACKEND = f"{__name__}.Particular"
+    for name in ("anna", "bob", "carl"):
+        person(name, groups=["Managers"])
+    tell(ask(to="group:Managers"))
+    assert told() == ["anna@shop.example", "carl@shop.example"]
+    assert "bob@shop.example could not be told" in caplog.text
 
 
 def test_without_the_admin_only_the_name_is_told(connected, person, settings):

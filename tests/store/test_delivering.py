@@ -177,11 +177,11 @@ def test_of_many_events_and_members_each_goes_where_it_belongs(worker):
         assert outcome_of(run, f"each[{place}]/paid") == ("completed", number)
 
 
-def test_events_of_many_runs_are_all_delivered(worker):
+def test_events_of_many_runs_are_all_delivered_though_some_have_several(worker):
     runs = [parked(worker) for _ in range(130)]
-    for _ in range(2):
-        for run in runs:
-            sent(run, 1)
+    for run in runs:
+        sent(run, 1)
+        sent(run, 2)
     assert deliver_all(worker).woken == 130
     assert set(Event.objects.values_list("status", flat=True)) == {"delivered", "kept"}
 

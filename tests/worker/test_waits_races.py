@@ -23,7 +23,6 @@ from durable_django import (
 )
 from durable_django.models import Event, Execution, Wait
 from durable_django.store import clock, waits
-from tests.waiting import until
 from tests.worker.waits_racing import (
     RACE_SECONDS,
     check_that_all_is_settled,
@@ -52,6 +51,15 @@ def parking(monkeypatch):
 
     monkeypatch.setattr(waits, "insert_waits", insert_and_tell)
     return told
+
+
+def sizes(sent, published):
+    """Of events that are sent to a run and of published ones: how many runs, a few and many."""
+    return [
+        pytest.param(is_published, size, marks=marks, id=f"{name}-{size}")
+        for is_published, name, both in ((False, "sent", sent), (True, "published", published))
+        for size, marks in zip(both, ((), pytest.mark.slow), strict=True)
+    ]
 
 
 def all_ended():
@@ -89,7 +97,7 @@ class Go:
         self.sent = Counter()
 
     def __call__(self, wait):
-        for name in durable.models.Wait(names_text=wait.names_text).names or [wait.name]:
+        for name in Wait(names_text=wait.names_text).names or [wait.name]:
             number = self.sent[wait.execution_id, name]
             self.sent[wait.execution_id, name] += 1
             if self.published:
@@ -98,9 +106,8 @@ class Go:
                 send_quietly(wait.execution_id, name, number)
 
 
-@runs_of(60, 1200)
-@pytest.mark.parametrize("published", [False, True], ids=["sent", "published"])
-def test_no_event_that_is_sent_while_its_run_parks_is_lost(workers, parking, runs, published):
+@pytest.mark.parametrize(("published", "runs"), sizes(sent=(60, 1200), published=(15, 300)))
+def test_no_event_that_is_sent_while_its_run_parks_is_lost(workers, parking, published, runs):
     def key(self):
         return self.input["key"] if published else None
 
@@ -147,9 +154,8 @@ def test_members_that_park_side_by_side_each_get_their_event(workers, parking, r
         assert durable.get_execution(pk).result == [0, 10, 20, 30]
 
 
-@runs_of(100, 3000)
-@pytest.mark.parametrize("published", [False, True], ids=["sent", "published"])
-def test_an_event_and_a_timeout_at_one_moment_have_one_outcome(workers, parking, runs, published):
+@pytest.mark.parametrize(("published", "runs"), sizes(sent=(100, 3000), published=(40, 800)))
+def test_an_event_and_a_timeout_at_one_moment_have_one_outcome(workers, parking, published, runs):
     class Late(Workflow):
         answer = wait_for_event(
             "go",
@@ -163,7 +169,7 @@ def test_an_event_and_a_timeout_at_one_moment_have_one_outcome(workers, parking,
             return self.outputs["answer"]
 
     draw = random.Random(runs)
-    spread = runs / 250
+    spread = runs / (60 if published else 250)
     inputs = [{"n": n, "seconds": 0.3 + draw.uniform(0, spread)} for n in range(runs)]
     ids = durable.start_many(Late, inputs)
     for _ in range(2):
@@ -201,7 +207,7 @@ def test_an_event_and_a_timeout_at_one_moment_have_one_outcome(workers, parking,
     assert set(outcomes) == {"late", "in time"}
 
 
-@runs_of(80, 2000)
+@runs_of(50, 1500)
 def test_a_race_of_an_event_with_a_sleep_is_won_once(workers, parking, runs):
     class First(Workflow):
         with race() as first:
@@ -213,7 +219,7 @@ def test_a_race_of_an_event_with_a_sleep_is_won_once(workers, parking, runs):
             return self.outputs["first"]["winner"]
 
     draw = random.Random(runs)
-    spread = runs / 120
+    spread = runs / 100
     ids = durable.start_many(
         First, [{"seconds": 0.3 + draw.uniform(0, spread)} for _ in range(runs)]
     )

@@ -42,7 +42,21 @@ def side_by_side(*bodies: Callable[[], None]) -> None:
         thread.join(RACE_SECONDS)
     for error in errors:
         raise error
-    assert not any(thread.is_alive() for thread in threads), "a racer did not come to its end"
+    assert not any(thread.is_alive() for thread in threads), f"still racing: {what_is_left()}"
+
+
+def what_is_left() -> dict[str, list[object]]:
+    """What has not come to its end, for the message of a test that fails."""
+    runs = Execution.objects.filter(finished_at__isnull=True).order_by("id")
+    columns = ("id", "kind", "status", "path", "lease", "worker_id", "remaining", "due_at")
+    waits = Wait.objects.filter(resolved_at__isnull=True).order_by("id")
+    events = Event.objects.filter(examined_at__isnull=True).order_by("id")
+    return {
+        "now": [clock.now()],
+        "executions": list(runs.values_list(*columns)[:20]),
+        "waits": list(waits.values_list("member_id", "kind", "name", "status", "due_at")[:20]),
+        "events": list(events.values_list("execution_id", "kind", "name", "created_at")[:20]),
+    }
 
 
 def jitter(draw: random.Random, seconds: float) -> float:
@@ -57,8 +71,11 @@ def not_before(moment) -> None:
 
 def check_that_all_is_settled(runs: int) -> None:
     """Waits for the end of all, and compares what the rows of runs, waits and events tell."""
-    until(lambda: not Execution.objects.filter(finished_at__isnull=True).exists(), RACE_SECONDS)
-    until(lambda: not Event.objects.filter(examined_at__isnull=True).exists())
+    try:
+        until(lambda: not Execution.objects.filter(finished_at__isnull=True).exists(), RACE_SECONDS)
+        until(lambda: not Event.objects.filter(examined_at__isnull=True).exists())
+    except AssertionError:
+        raise AssertionError(f"not settled: {what_is_left()}") from None
     assert Execution.objects.filter(parent__isnull=True).count() == runs
     assert not Execution.objects.filter(worker__isnull=False).exists()
     assert not Execution.objects.filter(due_at__isnull=False).exists()

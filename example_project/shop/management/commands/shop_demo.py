@@ -1,16 +1,18 @@
-"""`manage.py shop_demo`: real orders and trips, one run each, worked off by a worker until all have
-ended; then parcels, a newsletter and a dashboard.
+"""`manage.py shop_demo`: the scenarios of this project on real input, worked off by a worker until
+all runs have ended, while the demo plays the people and the systems outside.
 
-Each time it begins afresh: shop and agency are emptied, runs that a demo before it left unfinished
-are cancelled. It fails, loudly, when what it sees in the end does not add up.
+Each time it begins afresh: shop, agency and claims are emptied, runs that a demo before it left
+unfinished are cancelled. It fails, loudly, when what it sees in the end does not add up. A day
+lasts a second here, for nobody waits two weeks for a demo; everything else is as it always is.
 """
 
 import sys
 import time
 from argparse import ArgumentTypeError
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from subprocess import Popen
+from textwrap import wrap
 from typing import Any
 
 from django.conf import settings
@@ -18,28 +20,23 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
 import durable_django as durable
-from example_project.reports import report as dashboard_report
-from example_project.reports.workflows import BuildDashboard
-from example_project.trips import report as trips_report
-from example_project.trips.models import Trip
-from example_project.trips.timetable import fill_agency
-from example_project.trips.workflows import BookTrip
+from example_project.expenses.demo import Expenses
+from example_project.reports.demo import Dashboard
+from example_project.scenario import Scenario
+from example_project.trials.demo import Trials
+from example_project.trips.demo import Trips
 
 from ... import report
-from ...models import Order
-from ...newsletter import SendNewsletter, send_newsletter
+from ...demo import Invoices, Orders
 from ...order_book import BOOK, copy_book, empty_shop, stock_up
 from ...worker import end_on_sigterm, worker
-from ...workflows import ImportOrders, ProcessOrder, RefundPayment, RouteOrder
+from ...workflows import ImportOrders
 
-ALL = (
-    *(ImportOrders, ProcessOrder, RefundPayment, RouteOrder, SendNewsletter),
-    *(BookTrip, BuildDashboard),
-)
+SCENARIOS = (Orders, Invoices, Trips, Expenses, Trials, Dashboard)
 PAGE_ROWS = 100
-CARD_EVERY = 25
 LOOK_SECONDS = 0.2
 STANDSTILL_SECONDS_MAX = 120
+SECONDS_A_DAY = 1.0
 
 
 def orders_or_all(text: str) -> int | None:
@@ -51,115 +48,108 @@ def orders_or_all(text: str) -> int | None:
     return int(text)
 
 
+def menu() -> Iterator[str]:
+    """The scenarios by name, each with what it shows."""
+    for scenario in SCENARIOS:
+        yield f"  {scenario.name:<11}{scenario.about}"
+
+
+def by_hand() -> Iterator[str]:
+    """The scenarios by name, each with what one can do oneself."""
+    for scenario in SCENARIOS:
+        told = wrap(scenario.by_hand, width=84)
+        yield from (f"  {scenario.name if not n else '':<11}{line}" for n, line in enumerate(told))
+
+
 class Command(BaseCommand):
-    help = "Imports the orders, starts one run for each, and runs a worker until all have ended."
+    help = "Plays scenarios on real input, with a worker, until all their runs have ended."
 
     def add_arguments(self, parser: CommandParser) -> None:
+        names = [scenario.name for scenario in SCENARIOS]
         parser.add_argument("--orders", type=orders_or_all, default=300, help="a number, or: all")
         parser.add_argument("--trips", type=int, default=60, help="how many trips are booked")
+        parser.add_argument(
+            "--only", nargs="*", choices=names, default=[], help="these scenarios, and no others"
+        )
 
-    def handle(self, *, orders: int | None, trips: int = 60, **options: Any) -> None:
+    def handle(
+        self, *, orders: int | None, trips: int = 60, only: Sequence[str] = (), **options: Any
+    ) -> None:
         begun = time.monotonic()
         end_on_sigterm()
         self._cancel_leftovers()
-        batch = self._start_import(orders)
-        with worker(self._log) as running:
-            self._watch(batch, running)
-            stock_before = self._start_orders_and_trips(trips)
-            self._watch(batch, running)
-            self._start_what_follows()
-            self._watch(batch, running)
-        self.stdout.write(f"\nAfter {time.monotonic() - begun:.1f} seconds:\n\n")
-        self._print(report.summary(batch, stock_before))
-        self.stdout.write("")
-        self._print(trips_report.summary(batch))
-        self.stdout.write("")
-        self._print(dashboard_report.summary(batch))
-        self.stdout.write("\nOne order, attempt by attempt:\n\n")
-        self._print(report.timeline(batch))
-        self.stdout.write("\nOne trip that was undone, newest visit first:\n\n")
-        self._print(trips_report.timeline(batch))
-        self._add_up(batch, self._rows(orders), stock_before)
+        every = [Orders(_rows(orders)), Invoices(), Trips(trips), Expenses(), Trials(), Dashboard()]
+        chosen = [scenario for scenario in every if not only or scenario.name in only]
+        batch = report.Batch.begin()
+        with worker(self._log, SECONDS_A_DAY=str(SECONDS_A_DAY)) as running:
+            if any(scenario.needs_orders for scenario in chosen):
+                self._import(orders)
+                self._watch(batch, running, ())
+                stock_up()
+            if self._say(scenario.start() for scenario in chosen):
+                self._watch(batch, running, chosen)
+            if self._say(scenario.follow() for scenario in chosen):
+                self._watch(batch, running, chosen)
+        self.stdout.write(f"\nAfter {time.monotonic() - begun:.1f} seconds:\n")
+        self._tell(chosen, batch)
+        self._add_up(chosen, batch)
 
-    def _add_up(self, batch: report.Batch, orders: int, stock_before: int) -> None:
-        mistakes = [
-            *report.mistakes(batch, orders, stock_before),
-            *trips_report.mistakes(batch),
-            *dashboard_report.mistakes(batch),
-        ]
+    def _tell(self, chosen: Sequence[Scenario], batch: report.Batch) -> None:
+        for scenario in chosen:
+            self._print("", *scenario.summary(batch))
+        for scenario in chosen:
+            lines = list(scenario.timeline(batch))
+            if lines:
+                self._print("", f"{scenario.timeline_title}, attempt by attempt:", "", *lines)
+
+    def _add_up(self, chosen: Sequence[Scenario], batch: report.Batch) -> None:
+        mistakes = [mistake for scenario in chosen for mistake in scenario.mistakes(batch)]
         if mistakes:
             raise CommandError("This does not add up: " + "; ".join(mistakes))
-        self.stdout.write(
-            f"\nAll of it adds up. The mails are in {settings.VAR}/mail.\n"
-            "To look at the runs in the admin: make admin\n"
+        self._print(
+            "",
+            f"All of it adds up. The mails are in {settings.VAR}/mail.",
+            "",
+            "The scenarios (one of them alone: make demo ONLY=expenses):",
+            "",
+            *menu(),
+            "",
+            "Try them yourself (make admin, then log in as admin, password admin, or as told):",
+            "",
+            *by_hand(),
         )
 
     @property
     def _log(self) -> Path:
         return Path(settings.VAR) / "worker.log"
 
-    def _rows(self, orders: int | None) -> int:
-        """How many orders the book has of which so many are imported."""
-        with BOOK.open(encoding="utf-8") as book:
-            in_book = sum(1 for _ in book) - 1
-        return in_book if orders is None else min(orders, in_book)
-
     def _cancel_leftovers(self) -> None:
         # Those that are being compensated end by themselves; nothing can cancel a rollback.
         over = (*report.FINAL, "compensating")
-        for workflow in ALL:
+        for workflow in {workflow for scenario in SCENARIOS for workflow in scenario.workflows}:
             runs = durable.list_executions(workflow=workflow).exclude(status__in=over)
             for run_id in list(runs.values_list("id", flat=True)):
-                durable.cancel(run_id, reason="A new demo begins.")
+                try:
+                    durable.cancel(run_id, reason="A new demo begins.")
+                except durable.InvalidState:
+                    pass  # It has ended by itself meanwhile.
 
-    def _start_import(self, orders: int | None) -> report.Batch:
+    def _import(self, orders: int | None) -> None:
         book = Path(settings.VAR) / "orders.csv"
         copy_book(orders, book)
         with transaction.atomic():
             empty_shop()
-            run = durable.start(ImportOrders, {"book": str(book), "rows": PAGE_ROWS})
-        self.stdout.write(f"{self._rows(orders):,} orders are imported, page by page.\n")
-        return report.Batch(first=run.pk)
+            durable.start(ImportOrders, {"book": str(book), "rows": PAGE_ROWS})
+        self._print(f"{_rows(orders):,} orders are imported, page by page.")
 
-    def _start_orders_and_trips(self, count: int) -> int:
-        """Orders and their runs in one transaction, trips and theirs in another; how many copies
-        are in stock."""
-        with transaction.atomic():
-            orders = list(Order.objects.all())
-            stock = stock_up()
-            ids = durable.start_many(ProcessOrder, [{"order": order.pk} for order in orders])
-            for order, run in zip(orders, ids, strict=True):
-                order.run = run
-            Order.objects.bulk_update(orders, ["run"], batch_size=500)
-        with transaction.atomic():
-            trips = fill_agency(count)
-            ids = durable.start_many(BookTrip, [{"trip": trip.pk} for trip in trips])
-            for trip, run in zip(trips, ids, strict=True):
-                trip.run = run
-            Trip.objects.bulk_update(trips, ["run"])
-        self.stdout.write(
-            f"{len(orders):,} runs of process_order and {len(trips):,} of book_trip started.\n"
-        )
-        return stock
-
-    def _start_what_follows(self) -> None:
-        """The parcels of the orders that are sent, a newsletter, a dashboard."""
-        sent = Order.objects.filter(status=Order.Status.SENT).order_by("number")
-        durable.start_many(
-            RouteOrder,
-            [
-                {"order": pk, **({"card": "With love"} if index % CARD_EVERY == 0 else {})}
-                for index, pk in enumerate(sent.values_list("pk", flat=True))
-            ],
-        )
-        send_newsletter("New this week", "Six strings, one evening: the guitar record of the year.")
-        durable.start(BuildDashboard)
-        self.stdout.write("Parcels are packed, a newsletter goes out, a dashboard is built.\n")
-
-    def _watch(self, batch: report.Batch, running: "Popen[bytes]") -> None:
-        """Show how far the worker is until every run has ended."""
+    def _watch(
+        self, batch: report.Batch, running: "Popen[bytes]", playing: Sequence[Scenario]
+    ) -> None:
+        """Show how far the worker is until every run has ended; meanwhile the outside plays."""
         seen, seen_at = -1, time.monotonic()
         while True:
+            for scenario in playing:
+                scenario.play()
             ended, total = batch.progress()
             if ended != seen:
                 seen, seen_at = ended, time.monotonic()
@@ -179,6 +169,20 @@ class Command(BaseCommand):
         elif last:
             self.stdout.write(line)
 
-    def _print(self, lines: Iterable[str]) -> None:
+    def _say(self, lines: Iterable[str]) -> bool:
+        """Prints what was started; whether anything was."""
+        said = " ".join(line for line in lines if line)
+        if said:
+            self._print(said)
+        return bool(said)
+
+    def _print(self, *lines: str) -> None:
         for line in lines:
             self.stdout.write(line)
+
+
+def _rows(orders: int | None) -> int:
+    """How many orders the book has of which so many are imported."""
+    with BOOK.open(encoding="utf-8") as book:
+        in_book = sum(1 for _ in book) - 1
+    return in_book if orders is None else min(orders, in_book)
