@@ -19,6 +19,7 @@ from .conf import settings
 from .definition import registry
 from .definition.durations import Duration, to_seconds
 from .engine import values
+from .engine.ids import pk_of
 from .exceptions import ExecutionFailed, ExecutionNotFound, InvalidState, WorkflowNotFound
 from .store.options import UNSET, input_text, settled
 from .store.options import tags_given as _tags
@@ -254,19 +255,6 @@ astart_many = sync_to_async(start_many)
 aget_execution = sync_to_async(get_execution)
 acancel = sync_to_async(cancel)
 aretry = sync_to_async(retry)
-
-
-def pk_of(id: Any) -> UUID:
-    """The id of what a caller gave: a UUID, its text, or an Execution."""
-    if isinstance(id, UUID):
-        return id
-    pk = getattr(id, "pk", id)
-    if isinstance(pk, UUID):
-        return pk
-    try:
-        return UUID(str(pk))
-    except ValueError:
-        raise ExecutionNotFound(f"{id!r} is not the id of an execution") from None
 
 
 def _deadline(timeout: Duration | None) -> float | None:

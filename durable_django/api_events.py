@@ -18,6 +18,7 @@ from .definition.node import Node
 from .definition.wait_arguments import read_key, read_name
 from .definition.wait_nodes import AllWait, AnyWait, EventWait
 from .engine import values
+from .engine.ids import pk_of
 from .exceptions import InvalidState
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def send_event(
     """
     from .store import sending
 
-    pk = api.pk_of(id)
+    pk = pk_of(id)
     event_name, event_key = _read_name(name), read_key(key)
     text = _read_payload(payload)
     if idempotency_key is not None:

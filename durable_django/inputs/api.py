@@ -12,6 +12,7 @@ from asgiref.sync import sync_to_async
 
 from ..conf import settings
 from ..definition.node import Node
+from ..engine.ids import pk_of
 from ..exceptions import ExecutionNotFound, InvalidState
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def _wait_of(asked: Any, name: str | Node | None) -> Wait:
     if not isinstance(asked, Wait):
         if name is None:
             raise TypeError("provide_input needs the name of the input: provide_input(id, name, …)")
-        return _oldest(_pk(asked), name)
+        return _oldest(pk_of(asked), name)
     if asked.kind != WaitKind.INPUT:
         raise TypeError(f"provide_input takes a PendingInput, not {asked!r}")
     if name is not None and not _is_called(asked, name):
@@ -145,14 +146,3 @@ def _nothing_asked(pk: UUID, name: str | Node, waiting: QuerySet[PendingInput]) 
     return InvalidState(
         f"execution {pk} does not wait for an input {_told(name)}: {instead}", status=status
     )
-
-
-def _pk(id: Any) -> UUID:
-    """The id of what a caller gave: a UUID, its text, or an Execution."""
-    pk = getattr(id, "pk", id)
-    if isinstance(pk, UUID):
-        return pk
-    try:
-        return UUID(str(pk))
-    except ValueError:
-        raise ExecutionNotFound(f"{id!r} is not the id of an execution") from None

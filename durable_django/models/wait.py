@@ -73,6 +73,8 @@ class Wait(models.Model):
     request_text = models.TextField(blank=True, default="")
     assignee_kind = models.CharField(_("assigned to a"), max_length=10, blank=True, default="")
     assignee = models.CharField(_("assignee"), max_length=255, blank=True, default="")
+    # The events it has consumed: they go back to the inbox if it turns out that nobody needed them.
+    events_text = models.TextField(default="[]")
     child_id = models.UUIDField(_("child"), null=True, blank=True)
     # What becomes of a called workflow when its caller is cancelled: "cancel" or "abandon".
     on_cancel = models.CharField(max_length=10, blank=True, default="")

@@ -41,7 +41,7 @@ def decide(locked: Mapping[UUID, Locked], checkpoint: Checkpoint) -> None:
     if end.failed and failures <= end.tolerated:
         count_ends(locked, [checkpoint])
         return
-    called = end_below([end.parent_id])
+    called = end_below(end.above[0], [end.parent_id])
     write_counts([Counted(end.parent_id, 0, failures, None, 0)], clock.now())
     wakeup.notify(parent.queue)
     cancel_called(called, CALLER_ENDED, compensate=False)
@@ -77,7 +77,7 @@ def _finish(checkpoint: Checkpoint, end: StrandEnd, result: str) -> None:
     except (TypeError, NotSerializable) as fault:  # what members did does not go together
         end_run(run, ExecutionStatus.FAILED, error_of(fault, None, ""), compensate=True)
         return
-    called = end_below([run.pk])
+    called = end_below(run.pk, [run.pk])
     rows.filter(pk=run.pk).update(
         status=ExecutionStatus.COMPLETED,
         snapshot=to_snapshot(state),

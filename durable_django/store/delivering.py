@@ -77,8 +77,10 @@ def _deliver_answers(worker_id: UUID) -> Delivered:
     if not _answered().exists():
         return Delivered()
     with worker_transaction(worker_id):
-        rows = _answered().order_by("answered_at").values_list("id", "member_id")[:BATCH]
-        member_of = dict(rows)
+        rows = _answered().order_by("answered_at")[:BATCH]
+        found = list(rows.values_list("id", "member_id", "answered_at"))
+        member_of = {pk: member_id for pk, member_id, _ in found}
+        answered_at = {pk: at for pk, _, at in found if at is not None}
         locked = _lock_parked(list(member_of.values()))
         # One that was cancelled before its lock was ours waits no longer.
         still = _still_open(list(member_of))
@@ -86,7 +88,8 @@ def _deliver_answers(worker_id: UUID) -> Delivered:
         now = clock.now()
         done = Wait.objects.using(settings.DATABASE).filter(id__in=mine)
         done.update(status=WaitStatus.COMPLETED, resolved_at=now)
-        make_ready({member_of[pk]: locked[member_of[pk]] for pk in mine}, now)
+        since = {member_of[pk]: answered_at[pk] for pk in mine}
+        make_ready({member_id: locked[member_id] for member_id in since}, since)
     is_full = len(member_of) == BATCH
     return Delivered(len(mine), is_full and bool(mine), len(mine) < len(still))
 
@@ -151,7 +154,8 @@ def _deliver_to(events: dict[UUID, list[Arrived]]) -> tuple[int, set[UUID]]:
         ],
         now,
     )
-    make_ready({d.wait.member_id: locked[d.wait.member_id] for d in made}, now)
+    since = {d.wait.member_id: max(event.created_at for event in d.events) for d in made}
+    make_ready({pk: locked[pk] for pk in since}, since)
     return len(made), left
 
 

@@ -91,7 +91,7 @@ def end_alone(
     now = clock.now()
     stop_step_runs([run.pk], StepStatus.TIMED_OUT if error else StepStatus.CANCELLED, now)
     called = stop_waits([run.pk])
-    called += end_below([run.pk])
+    called += end_below(run.pk, [run.pk])
     rolls_back = compensate and starts_rollback(run)
     run.status = str(ExecutionStatus.COMPENSATING if rolls_back else status)
     run.error_text = values.encode(error, "error") if error else ""

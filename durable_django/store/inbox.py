@@ -13,9 +13,10 @@ from django.db.models import Q, QuerySet
 from ..conf import settings
 from ..engine import values
 from ..engine.delivery import Arrived, Awaiting, Delivery
-from ..models import Event, EventStatus, Wait, WaitStatus
+from ..models import Event, EventStatus, StepRun, StepStatus, Wait, WaitStatus
 from . import clock
 from .bulk import update_rows
+from .records import RECEIVE
 
 # Of more than these one asks for each name of each run by itself.
 MANY = 1_000
@@ -139,9 +140,9 @@ def consume(deliveries: Sequence[Delivery], now: datetime) -> None:
     for the caller to fill in."""
     update_rows(
         Wait,
-        ("id", "status", "value_text", "resolved_at"),
-        ("bigint", "text", "text", "timestamptz"),
-        [(d.wait.id, WaitStatus.COMPLETED.value, d.value, now) for d in deliveries],
+        ("id", "status", "value_text", "events_text", "resolved_at"),
+        ("bigint", "text", "text", "text", "timestamptz"),
+        [(d.wait.id, WaitStatus.COMPLETED.value, d.value, _ids(d.events), now) for d in deliveries],
     )
     update_rows(
         Event,
@@ -153,6 +154,32 @@ def consume(deliveries: Sequence[Delivery], now: datetime) -> None:
             for event in d.events
         ],
     )
+
+
+def _ids(events: Iterable[Arrived]) -> str:
+    return values.encode([event.id for event in events], "events")
+
+
+def give_back(run_id: UUID, strand_ids: Sequence[UUID]) -> None:
+    """Strands are about to be cancelled: the events that their waits were given, and that nobody
+    has seen, are for those who wait later."""
+    waiting = StepRun.objects.using(settings.DATABASE).filter(
+        execution__id__any=list(strand_ids), status=StepStatus.WAITING, kind__in=RECEIVE
+    )
+    paths = list(waiting.values_list("path", flat=True))
+    if not paths:
+        return
+    waits = Wait.objects.using(settings.DATABASE).filter(
+        execution_id=run_id, path__in=paths, position=0, status=WaitStatus.COMPLETED
+    )
+    given = dict(waits.values_list("id", "events_text"))
+    if not given:
+        return
+    events = [pk for text in given.values() for pk in values.decode(text)]
+    Event.objects.using(settings.DATABASE).filter(id__in=events).update(
+        status=EventStatus.KEPT, wait_id=None, ended_at=None
+    )
+    waits.filter(id__in=list(given)).update(status=WaitStatus.CANCELLED)
 
 
 def keep(ids: Sequence[int], now: datetime) -> None:

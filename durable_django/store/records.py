@@ -9,6 +9,9 @@ from uuid import UUID
 
 from .options import StartOptions
 
+# The waits that events end.
+RECEIVE = ("event", "any", "all", "callback")
+
 # Verdicts on a checkpoint.
 WRITTEN = "written"
 LOST = "lost"  # the lease belongs to somebody else, or the run has ended: drop it
@@ -117,6 +120,7 @@ class WaitRecord(NamedTuple):
     request_text: str = ""
     assignee_kind: str = ""
     assignee: str = ""
+    events_text: str = "[]"
     child_id: UUID | None = None
     on_cancel: str = ""
     due_at: datetime | None = None
@@ -130,7 +134,7 @@ class WaitRecord(NamedTuple):
     @property
     def looks(self) -> bool:
         """Whether what it waits for may be in the inbox already."""
-        return self.kind in ("event", "any", "all", "callback")
+        return self.kind in RECEIVE
 
 
 class Child(NamedTuple):

@@ -20,6 +20,7 @@ from ..models.ids import following
 from . import clock, wakeup
 from .counting import Counted, write_counts
 from .hot import Locked, insert_rows
+from .inbox import give_back
 from .records import Checkpoint, Taking
 from .starting import defaults
 from .transactions import has_row_locks
@@ -102,9 +103,9 @@ def count_ends(
 CASCADE_BATCH = 1_000
 
 
-def end_below(parent_ids: Sequence[UUID]) -> list[UUID]:
-    """Cancels all strands below these executions that have not ended; the runs they had called,
-    which are for the caller to cancel.
+def end_below(run_id: UUID, parent_ids: Sequence[UUID]) -> list[UUID]:
+    """Cancels all strands below these executions of a run that have not ended; the runs they had
+    called, which are for the caller to cancel.
 
     Level by level: a level is locked, then the next one is read by a new statement.
     """
@@ -115,14 +116,14 @@ def end_below(parent_ids: Sequence[UUID]) -> list[UUID]:
     while level:
         below: list[UUID] = []
         for begin in range(0, len(level), CASCADE_BATCH):
-            ended, theirs = _end_level(level[begin : begin + CASCADE_BATCH])
+            ended, theirs = _end_level(run_id, level[begin : begin + CASCADE_BATCH])
             below += ended
             called += theirs
         level = below
     return called
 
 
-def _end_level(parent_ids: Sequence[UUID]) -> tuple[list[UUID], list[UUID]]:
+def _end_level(run_id: UUID, parent_ids: Sequence[UUID]) -> tuple[list[UUID], list[UUID]]:
     """(Those of the level that had begun, what they had called.)"""
     from .ending import stop_step_runs
     from .waits import stop_waits
@@ -152,6 +153,7 @@ def _end_level(parent_ids: Sequence[UUID]) -> tuple[list[UUID], list[UUID]]:
     begun = [pk for pk, lease in found if lease]
     called: list[UUID] = []
     for begin in range(0, len(begun), CASCADE_BATCH):
+        give_back(run_id, begun[begin : begin + CASCADE_BATCH])
         stop_step_runs(begun[begin : begin + CASCADE_BATCH], "cancelled", now)
         called += stop_waits(begun[begin : begin + CASCADE_BATCH])
     return begun, called

@@ -36,7 +36,7 @@ def wake_due(worker_id: UUID) -> int:
     while True:
         found, woken = repeating(lambda: _wake_batch(worker_id, held_up))
         touched += len(woken)
-        held_up |= found - woken
+        held_up.update(found - woken)
         if len(found) < BATCH:
             break
     for pk in _timed_out():

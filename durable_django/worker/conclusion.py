@@ -43,6 +43,12 @@ class Conclusion(NamedTuple):
         calls = written.child or written.child_of
         return bool(written.fork or written.end or written.reopens or begins or calls)
 
+    @property
+    def asks_somebody(self) -> bool:
+        """Whether, once written, a person is waited for."""
+        wait = self.checkpoint.wait
+        return wait is not None and wait.kind == "input"
+
 
 def conclude(attempt: Attempt, outcome: Outcome, *, given_up: bool = False) -> Conclusion:
     """What ``outcome`` writes. ``given_up``: the attempt did not say it itself, so the lease number

@@ -75,11 +75,11 @@ class InlineDriver:
     def _drain(self) -> int:
         attempts = 0
         while True:
-            delivering.deliver_all(self.worker_id)
-            waking.wake_due(self.worker_id)
+            touched = delivering.deliver_all(self.worker_id).woken
+            touched += waking.wake_due(self.worker_id)
             leases.beat(self.worker_id)
             claimed = claim(self.worker_id, self._queues(), BATCH)
-            if not claimed:
+            if not claimed and not touched:
                 break
             pending = {run.id: run.lease for run in claimed}
             try:
@@ -141,7 +141,8 @@ class InlineDriver:
             if move is not None:
                 if move.status in FINAL:
                     notices.execution_finished(run, move.status)
-                notices.input_requested(conclusion)
+                if conclusion.asks_somebody:
+                    notices.input_requested(conclusion)
                 return attempts
             self._go_on(run, conclusion)
 

@@ -97,7 +97,8 @@ class Keeper:
                 self._ready()
             else:
                 pause = LOCKED_SECONDS  # somebody holds the lock of what is due
-            self._known_due = waking.outlook().due_at
+            outlook = waking.outlook()  # a child whose time was up has something to tell
+            self._known_due = outlook.due_at
         if time.monotonic() >= self._next_round:
             self._next_round = time.monotonic() + settings.HEARTBEAT_SECONDS
             self._take_over()

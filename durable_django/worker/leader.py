@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 from uuid import UUID
 
 from django.db import Error as DatabaseError
@@ -57,6 +58,7 @@ class Leader:
         self.next_poll = 0.0
         self.parked: Callable[[datetime], None] = lambda wake_at: None
         self.look: Callable[[], None] = lambda: None
+        self.tell: Callable[[Callable[[], None]], None] = lambda call: call()
         self.committer = Committer(lambda: self.pool.may_start())
         self._missing: set[tuple[str, int]] = set()
         self._waves = 0
@@ -335,7 +337,8 @@ class Leader:
                 notices.execution_finished(run, move.status)
             elif move.wake_at is not None:
                 self.parked(move.wake_at)
-            notices.input_requested(conclusion)
+            if conclusion.asks_somebody:
+                self.tell(partial(notices.input_requested, conclusion))
             return
         self._go_on(run, conclusion)
 

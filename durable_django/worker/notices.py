@@ -35,7 +35,7 @@ def step_finished(conclusion: Conclusion) -> None:
 def input_requested(conclusion: Conclusion) -> None:
     """Tells that a run waits for somebody to give something."""
     wait = conclusion.checkpoint.wait
-    if wait is None or wait.kind != "input" or not input_requested_signal.receivers:
+    if wait is None or not input_requested_signal.receivers:
         return
     rows = Wait.objects.using(settings.DATABASE).filter(
         execution_id=wait.execution_id, path=wait.path, position=wait.position

@@ -26,6 +26,7 @@ from .leader import Leader
 from .listener import Listener
 from .pool import Pool
 from .supervisor import is_orphan
+from .teller import Teller
 from .watch import Watch
 
 logger = logging.getLogger("durable_django.worker")
@@ -50,6 +51,8 @@ class WorkerService:
         self.watch = Watch(self.pool)
         self.leader.parked = self.keeper.parked
         self.leader.look = self.keeper.look
+        self.teller = Teller()
+        self.leader.tell = self.teller.tell
         self.pool.may_start = self.heartbeat.holds
         # A queue, because an Event deadlocks when a signal handler sets it while this waits.
         self._stop: queue.SimpleQueue[None] = queue.SimpleQueue()
@@ -93,7 +96,8 @@ class WorkerService:
                 slot.thread.join(timeout=0.5)
 
     def _end(self) -> None:
-        for part in (self.listener, self.keeper, self.watch, self.heartbeat, self.pool.loop):
+        beside = (self.listener, self.keeper, self.watch, self.teller)
+        for part in (*beside, self.heartbeat, self.pool.loop):
             part.stop()
         leases.stop(self.pool.worker_id)
         connections.close_all()

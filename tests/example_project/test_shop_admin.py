@@ -6,9 +6,9 @@ import pytest
 from django.urls import reverse
 
 from durable_django import list_executions
-from example_project.shop.models import Letter, Newsletter, Payment
+from example_project.shop.models import Invoice, Letter, Newsletter, Parcel, Payment
 
-MODELS = ["customer", "product", "order", "payment", "newsletter", "letter"]
+MODELS = ["customer", "product", "order", "payment", "invoice", "parcel", "newsletter", "letter"]
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -17,6 +17,8 @@ def test_every_list_opens(admin_client, make_order, model):
     Payment.objects.create(order=order, idempotency_key="k", amount=5)
     news = Newsletter.objects.create(subject="News", text="New.", run=uuid.uuid4())
     Letter.objects.create(newsletter=news, customer=order.customer)
+    Invoice.objects.create(order=order, amount=5)
+    Parcel.objects.create(order=order, idempotency_key="p")
     response = admin_client.get(reverse(f"admin:shop_{model}_changelist"))
     assert response.status_code == 200
 

@@ -7,7 +7,7 @@ from django.db import connection
 
 from durable_django.store import clock
 
-ON_POSTGRESQL = ["test_postgresql.py", "test_postgresql_strands.py"]
+ON_POSTGRESQL = ["test_postgresql.py", "test_postgresql_strands.py", "test_postgresql_waits.py"]
 collect_ignore = [] if connection.vendor == "postgresql" else ON_POSTGRESQL
 
 

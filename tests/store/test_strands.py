@@ -254,7 +254,7 @@ def test_what_has_ended_before_stays_as_it_is(worker):
 def test_a_strand_that_has_ended_stays_as_it_ended_when_those_beside_it_are_cancelled(worker):
     run, first, second, _ = deep(worker)
     assert write_wave(worker, [end_of(second)]) == ["written"]
-    module.end_below([run.id])
+    module.end_below(run.id, [run.id])
     assert statuses_below(run.id) == ["cancelled", "completed", "cancelled"]
     assert set(statuses_below(first.id)) == {ExecutionStatus.CANCELLED}
 
