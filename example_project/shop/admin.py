@@ -47,7 +47,8 @@ class OrderAdmin(LookOnly):
     def order_again(self, request: HttpRequest, orders: QuerySet[Order]) -> None:
         for order in orders:
             again = order_again(order)
-            self.message_user(request, f"Made {again}. Its invoice follows.", messages.SUCCESS)
+            told = f"Made {again}. Its invoice follows, if there are copies left."
+            self.message_user(request, told, messages.SUCCESS)
 
     def has_order_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("shop.add_order")

@@ -82,8 +82,9 @@ class Invoices(Scenario):
     name = "invoices"
     about = "orders that wait for money by callback or event, expire, and call a shipping workflow"
     by_hand = (
-        'under Orders, "Order the same again, on invoice"; then pay under Invoices, or wait until '
-        "it expires, and play the carrier under Parcels"
+        'under Orders, "Order the same again, on invoice" (of a title with copies left, see '
+        "Products); then pay under Invoices, or wait until it expires, and play the carrier under "
+        "Parcels"
     )
     workflows = (SellOnInvoice, ShipOrder, RefundPayment)
     needs_orders = True

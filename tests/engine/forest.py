@@ -65,6 +65,10 @@ class Forest:
     def running(self) -> list[str]:
         return [path for path, row in self.rows.items() if row.status == "running"]
 
+    def parked(self) -> list[str]:
+        """Who waits for an event."""
+        return [path for path, row in self.rows.items() if row.status == "parked"]
+
     def visit(self, path: str) -> Visit:
         return machine.next_visit(self.definition, self.rows[path].state)
 
@@ -107,6 +111,11 @@ class Forest:
         row = self.rows[path]
         self._put(path, self.ground.parked(row, row.state, row.seq_of))
 
+    def resolve(self, path: str, how: str) -> None:
+        """What somebody waits for is there ("answered"), or its time is up ("late")."""
+        assert self.rows[path].awaits == "open"
+        self._change(path, status="pending", awaits=how)
+
     def end(self, path: str, kind: str, output: str = "", changes: tuple[Change, ...] = ()) -> None:
         """The visit that runs ends this way, and is recorded."""
         row, made = self.rows[path], self.ground.made
@@ -130,7 +139,11 @@ class Forest:
         except (LoopLimitExceeded, TypeError, NotSerializable) as error:
             outcome = Outcome("failed", error=machine.error_of(error, None, ""), fatal=True)
             transition = advance(outcome)
-        judge_transition(self.definition, row.state, visit, outcome, transition)
+        if outcome.status == "waiting":
+            assert transition == Transition(row.state, machine.PARK), "it is the same attempt still"
+            assert not row.awaits, "what is there is not waited for again"
+        else:
+            judge_transition(self.definition, row.state, visit, outcome, transition)
         return visit, outcome, transition, self._stored(row, visit, outcome, transition)
 
     def _outcome(
@@ -138,6 +151,8 @@ class Forest:
     ) -> Outcome:
         if visit.joins:
             return Outcome("cancelled") if row.state.reopens else self._join(row, visit)
+        if kind == "waits":
+            return Outcome("waiting")
         if kind in ("failure", "fatal"):
             error = Fatal(visit.path) if kind == "fatal" else ValueError(visit.path)
             delay = machine.retry_delay(self.definition, visit.node, visit.attempt, error, 0.5)
@@ -172,15 +187,17 @@ class Forest:
             state.next_path,
             visit.node.kind,
         )
+        parked = {**self.ground.parked(row, state, seq_of), "awaits": ""}
+        if transition.verdict == machine.PARK:
+            return {**parked, "recorded": (record,), "awaits": "open"}
         if transition.verdict == machine.COMPLETE:
-            ended = {"result": transition.result, "changes": fold(state.changes)}
-            return {**self.ground.parked(row, state, seq_of), **ended}
+            return {**parked, "result": transition.result, "changes": fold(state.changes)}
         if transition.verdict != machine.CONTINUE:
             error = outcome.error if transition.verdict == machine.FAIL else None
-            return {**self.ground.parked(row, state, seq_of), "error": error}
-        changed = {"recorded": (*row.recorded, record), "state": state, "seq_of": seq_of}
+            return {**parked, "error": error}
+        before = [each for each in row.recorded if each.status != "waiting"]
+        changed = {"recorded": (*before, record), "state": state, "seq_of": seq_of, "awaits": ""}
         if visit.joins:  # what members gave stands nowhere in the run's own rows
-            parked = self.ground.parked(row, state, seq_of)
             changed |= {"snapshot": parked["snapshot"], "recorded": ()}
         return changed
 
@@ -193,6 +210,8 @@ class Forest:
             self._change(path, status="pending")
         elif verdict == machine.RETRY:
             self._change(path, status="sleeping")
+        elif verdict == machine.PARK:
+            self._change(path, status="parked")
         elif verdict == machine.FORK:
             self._fork(path, visit, outcome)
         elif verdict == machine.REOPEN:
@@ -262,7 +281,11 @@ class Forest:
     def _end_below(self, path: str) -> None:
         for below in self._below(path):
             if not self.rows[below].is_over:
-                self._change(below, status="cancelled", held_back=False)
+                self._stop(below)
+
+    def _stop(self, path: str) -> None:
+        self._put(path, self.ground.stopped(self.rows[path]))
+        self._change(path, status="cancelled", held_back=False)
 
     def _join(self, row: Row, visit: Visit) -> Outcome:
         block: Any = visit.node
@@ -300,7 +323,7 @@ class Forest:
     def cancel(self) -> None:
         """The run is cancelled, with all that is below it."""
         self._end_below("")
-        self._change("", status="cancelled")
+        self._stop("")
 
     def retry(self) -> None:
         """The run, failed or cancelled, goes on where it stood."""

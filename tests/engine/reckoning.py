@@ -109,12 +109,13 @@ class Reckoning:
         if shape.kind == "decision":
             self._visit(path, scope)
             value = jump_of(shape, path)
-        elif shape.kind in ("step", "retried"):
+        elif shape.kind in ("step", "retried", "wait"):
             effect = self.effect(self._visit(path, scope))
             if effect.fails:
                 raise Failed
             value = effect.output
-            scope.change(effect.changes)
+            if shape.kind != "wait":
+                scope.change(effect.changes)
         elif shape.kind == "sequence":
             value = self._nodes(shape.children, f"{path}/", scope)
         elif shape.kind == "branch":

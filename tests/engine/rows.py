@@ -19,6 +19,7 @@ from durable_django.engine.state import (
     EMPTY,
     RunState,
     as_inherited,
+    attempted,
     from_snapshot,
     to_snapshot,
 )
@@ -31,7 +32,8 @@ ENDED = ("completed", "failed", "cancelled")
 @dataclass(frozen=True, eq=False)
 class Row:
     """An execution. ``path`` is "" for the run; ``recorded`` are the step runs after ``snapshot``;
-    ``state`` is what the worker that drives it has in memory."""
+    ``state`` is what the worker that drives it has in memory; ``awaits`` is how the wait it was
+    parked for stands: "open", "answered" or "late"."""
 
     path: str
     state: RunState
@@ -49,6 +51,7 @@ class Row:
     result: str = "null"
     error: dict[str, Any] | None = None
     changes: tuple[Change, ...] = ()
+    awaits: str = ""
     ended: int = 0  # which of the failed members it is, by the time of its end
 
     @property
@@ -119,7 +122,7 @@ class Ground:
             return row
         key = (
             *(row.path, row.status, row.held_back, row.remaining, row.failures, row.released),
-            *(row.result, row.error and row.error["message"], row.changes, row.ended),
+            *(row.result, row.error and row.error["message"], row.changes, row.ended, row.awaits),
             self.key_of(row.state),
         )
         found = self.rows.setdefault(key, row)
@@ -165,7 +168,7 @@ class Ground:
         if self.shares:  # what is stored was read back when the row was put here
             return {"status": "pending"}
         state, started = self.state_of(row)
-        assert started is None
+        assert started is None or started.status == "waiting"
         names = machine.seq_of_outputs(row.recorded, state.base)
         return {"status": "pending", "state": state, "seq_of": names}
 
@@ -215,6 +218,19 @@ class Ground:
             return {**afresh, "state": self.first_state(row)}
         names = machine.seq_of_outputs(row.recorded, state.base)
         return {**self.parked(row, state, names), **afresh}
+
+    def stopped(self, row: Row) -> dict[str, Any]:
+        """What changes of a row that somebody ends while it waits, or goes on after that: the
+        attempt is over, and what it waited for is waited for anew, unless it is there."""
+        if ("stopped", row) not in self.made:
+            changed: dict[str, Any] = {}
+            if row.recorded and row.recorded[-1].status == "waiting":
+                last = row.recorded[-1]._replace(status="cancelled")
+                changed = {"recorded": (*row.recorded[:-1], last), "state": attempted(row.state)}
+                changed["awaits"] = row.awaits if row.awaits == "answered" else ""
+            self.made["stopped", row] = changed
+        found: dict[str, Any] = self.made["stopped", row]
+        return found
 
     def parked(self, row: Row, state: RunState, seq_of: Mapping[str, str]) -> dict[str, Any]:
         """What changes of a row whose run leaves the memory in ``state``."""

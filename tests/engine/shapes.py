@@ -23,11 +23,13 @@ from durable_django import (
     race,
     sequence,
     step,
+    wait_for_event,
 )
 from durable_django.definition import registry
 from durable_django.definition.definition import Definition
 
-# ("step",), ("retried",): a step with two attempts, ("decision", offset in siblings),
+# ("step",), ("retried",): a step with two attempts, ("wait",): a declared one, ("decision", offset
+# in siblings),
 # ("sequence", children), ("branch", chosen case or -1, cases), ("loop", test, times, children),
 # ("parallel", on_error, children), ("race", children),
 # ("foreach", items, concurrency, on_error, tolerate, children)
@@ -90,6 +92,7 @@ def drawn(trees: tuple[Tree, ...] | list[Tree], max_retries: int = 0, most: int 
         "parallel": parallel,
         "race": race,
         "foreach": foreach,
+        "wait_for_event": wait_for_event,
     }
     with registry.isolate():
         exec("\n".join(lines), names)
@@ -116,7 +119,7 @@ def _named(trees: Any, numbers: Iterator[int], is_fork: bool) -> tuple[Shape, ..
 
 def _shape(tree: Tree, name: str, numbers: Iterator[int]) -> Shape:
     kind, *rest = tree
-    if kind in ("step", "retried"):
+    if kind in ("step", "retried", "wait"):
         return Shape(kind, name)
     if kind == "decision":
         return Shape(kind, name, chosen=rest[0])
@@ -147,6 +150,8 @@ def _written(shapes: tuple[Shape, ...], pad: str, most: int) -> Iterator[str]:
             }
             yield f"{pad}@{options[shape.kind]}"
             yield f"{pad}def {name}(self): ..."
+        elif shape.kind == "wait":
+            yield f"{pad}{name} = wait_for_event(key=lambda self: self.idempotency_key, timeout=5)"
         elif shape.kind == "branch":
             yield f"{pad}with branch(on='key') as {name}:"
             for number, case in enumerate(shape.cases):
@@ -177,6 +182,7 @@ def trees(depth: int = 3, on_errors: tuple[str, ...] = ("fail_fast", "collect"))
     leaves = st.one_of(
         st.just(("step",)),
         st.just(("retried",)),
+        st.just(("wait",)),
         st.tuples(st.just("decision"), st.integers(-2, 2).filter(bool)),
     )
     nodes = leaves

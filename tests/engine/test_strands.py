@@ -64,8 +64,8 @@ class Story:
             forest = self.forest
             if forest.run.is_over:
                 return
-            ready, running = forest.ready(), forest.running()
-            path = self.random.choice(ready + running)
+            ready, running, parked = forest.ready(), forest.running(), forest.parked()
+            path = self.random.choice(ready + running + parked)
             act = self.random.random()
             if act < 0.03 and cancels:
                 cancels -= 1
@@ -75,6 +75,9 @@ class Story:
                 if act < 0.15 and forest.rows[path].status == "pending":
                     forest.park(path)
                 self._start(path)
+            elif path in parked:
+                fails = self._fails_now(forest.visit(path).path)
+                forest.resolve(path, "late" if fails else "answered")
             elif act < 0.15:
                 forest.crash(path)
             else:
@@ -102,18 +105,29 @@ class Story:
                 row = {**forest.archive, **forest.rows}[path]
                 output = all_outputs(forest.ground, row, row.state)[shape.name]
                 self.winners[visit.path[:-2]] = decode(output)["winner"]
+        elif shape.kind == "wait":
+            self._end_wait(path, visit.path)
         elif shape.kind in ("step", "retried"):
             self._end_step(path, visit.path, shape, visit.attempt)
         else:
             forest.end(path, choice(shape, visit.path))
 
-    def _end_step(self, path: str, visit: str, shape: Shape, attempt: int) -> None:
-        effect = self.effect(visit)
-        fails_now = effect.fails or (shape.kind == "retried" and attempt == 1 and len(visit) % 2)
+    def _fails_now(self, visit: str) -> bool:
+        """Whether the visit fails this time."""
         if self.flaky and visit not in self.failed_once:
             self.failed_once.add(visit)
-            fails_now = Random(f"{self.seed} {visit}").random() < self.flaky
-        if fails_now:
+            return Random(f"{self.seed} {visit}").random() < self.flaky
+        return self.effect(visit).fails
+
+    def _end_wait(self, path: str, visit: str) -> None:
+        """It parks, and gives what it was given when it goes on."""
+        awaits = self.forest.rows[path].awaits
+        output = encode(self.effect(visit).output, "output")
+        self.forest.end(path, {"": "waits", "answered": "success", "late": "failure"}[awaits], output)
+
+    def _end_step(self, path: str, visit: str, shape: Shape, attempt: int) -> None:
+        effect = self.effect(visit)
+        if self._fails_now(visit) or (shape.kind == "retried" and attempt == 1 and len(visit) % 2):
             self.forest.end(path, "failure")
         else:
             output = encode(effect.output, "output")

@@ -1,8 +1,8 @@
 """All small trees of blocks, through every interleaving of what can happen in them.
 
 A state is left by every start, every way in which a visit can end (success, failure, `finish`, each
-case, one more iteration, a jump), every crash and a cancel; a run that failed or was cancelled is
-retried. What was seen is not walked again. 2,478 trees and 119,000 states are walked: all trees of
+case, one more iteration, a jump, a wait that parks), by what a parked run waits for or the end of
+its time, every crash and a cancel; a run that failed or was cancelled is retried. What was seen is not walked again. 2,478 trees and 119,000 states are walked: all trees of
 up to three nodes; those of four nodes that have few states, and forks in forks; with the smaller
 ones steps that are retried, decisions that jump, and runs that are retried as a whole. A slow test
 adds 2,780 of four nodes. So all trees of four nodes of every kind are walked, with no item or one
@@ -27,10 +27,14 @@ from .rows import Ground, Row
 from .shapes import FORKS, Tree, drawn
 
 Trees = tuple[Tree, ...]
+STEP: Tree = ("step",)
+WAIT: Tree = ("wait",)
 Key = frozenset[Row]
 
 # Iterations of a loop, and visits by a jump.
 MOST = 2
+# How the visit of a wait ends, by what became of the wait.
+WAITS = {"": ("waits", "failure"), "answered": ("success",), "late": ("failure",)}
 
 
 class Walk:
@@ -68,14 +72,17 @@ class Walk:
             self._reach(forest, "retry")
 
     def _go_on(self, forest: Forest) -> None:
-        ready, running = forest.ready(), forest.running()
-        assert ready or running, "what is not finished has somebody to go on with it"
+        ready, running, parked = forest.ready(), forest.running(), forest.parked()
+        assert ready or running or parked, "what is not finished has somebody to go on with it"
         for path in ready:
             self._reach(forest, "start", path)
         for path in running:
             self._reach(forest, "crash", path)
             for kind in self._kinds(forest, path):
                 self._reach(forest, "end", path, kind)
+        for path in parked:
+            for how in ("answered", "late"):
+                self._reach(forest, "resolve", path, how)
         self._reach(forest, "cancel")
 
     def _reach(self, forest: Forest, act: str, *args: str) -> None:
@@ -94,6 +101,8 @@ class Walk:
         if visit.joins:
             return ("join",)
         shape = self.workflow.nodes[visit.node.name or ""]
+        if shape.kind == "wait":  # before it is parked it may fail, as a callable does
+            return WAITS[forest.rows[path].awaits]
         if shape.kind in FORKS:
             return (str(shape.chosen), "failure") if shape.kind == "foreach" else ("1",)
         return {
@@ -146,12 +155,25 @@ def with_one(trees: Trees, leaves: tuple[Tree, ...]) -> Iterator[Trees]:
         if tree == ("step",):
             for leaf in leaves:
                 yield (*before, leaf, *after)
+        elif tree == WAIT:
+            continue
         elif tree[0] == "branch":
             for case in with_one(tree[-1][0], leaves):
                 yield (*before, (*tree[:-1], (case,)), *after)
         else:
             for inner in with_one(tree[-1], leaves):
                 yield (*before, (*tree[:-1], inner), *after)
+
+
+def with_some(trees: Trees, leaf: Tree) -> Iterator[Trees]:
+    """``trees`` with one or more of the steps in it being ``leaf`` instead."""
+    found, seen = [trees], {trees}
+    while found:
+        for changed in with_one(found.pop(), (leaf,)):
+            if changed not in seen:
+                seen.add(changed)
+                found.append(changed)
+                yield changed
 
 
 def states_of(trees: Trees) -> int:
@@ -171,7 +193,7 @@ def _states(tree: Tree) -> int:
         return 6 + prod(1 + _states(each) for each in inner)
     if kind == "foreach":
         return 8 + states_of(inner) ** int(tree[1])
-    return 6 if kind == "retried" else 3
+    return {"retried": 6, "wait": 8}.get(kind, 3)
 
 
 def has_two_items(trees: Trees) -> bool:
@@ -179,7 +201,7 @@ def has_two_items(trees: Trees) -> bool:
     return any(
         tree == ("foreach", 2, *tree[2:]) or has_two_items(_inside(tree))
         for tree in trees
-        if tree != ("step",)
+        if len(tree) > 1
     )
 
 
@@ -188,8 +210,7 @@ def _inside(tree: Tree) -> Trees:
     return inner
 
 
-FEW, SOME, MANY = 24, 34, 1000
-STEP: Tree = ("step",)
+FEW, SOME, HALF, MANY = 24, 34, 500, 1000
 LEAVES: tuple[Tree, ...] = (("retried",), ("decision", 1), ("decision", -1))
 
 
@@ -248,6 +269,32 @@ def test_steps_that_are_retried_and_decisions_that_jump_keep_the_laws():
         if states_of(changed) <= SOME
     )
     assert count == 585
+    assert states > 25 * count
+
+
+def with_waits(size: int) -> Iterator[Trees]:
+    """All trees of so many nodes with one wait among them, or more."""
+    return (changed for trees in all_trees(size) for changed in with_some(trees, WAIT))
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_trees_of_up_to_three_nodes_with_waits_among_them_keep_the_laws(size):
+    count, states = walked(trees for trees in with_waits(size) if states_of(trees) <= HALF)
+    assert count == {1: 1, 2: 18, 3: 327}[size]
+    assert states > 70 * count or size < 3
+
+
+@pytest.mark.slow
+def test_larger_trees_of_three_nodes_with_waits_among_them_keep_the_laws():
+    count, states = walked(trees for trees in with_waits(3) if states_of(trees) > HALF)
+    assert count == 40
+    assert states > 1_000 * count
+
+
+def test_runs_with_waits_that_are_retried_as_a_whole_keep_the_laws():
+    smaller = (trees for size in (1, 2, 3) for trees in with_waits(size))
+    count, states = walked((t for t in smaller if states_of(t) <= SOME), max_retries=1)
+    assert count == 186
     assert states > 25 * count
 
 

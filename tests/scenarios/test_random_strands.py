@@ -6,12 +6,12 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import given, settings
 
-from durable_django import start
+from durable_django import publish_event, send_event, start
 from durable_django.definition import registry
 from durable_django.engine.machine import Outcome
 from durable_django.engine.results import Results
 from durable_django.engine.values import encode
-from durable_django.models import Execution
+from durable_django.models import Execution, Wait
 from durable_django.testing import advance, isolate_registry, reset
 from durable_django.worker.attempt import concluded, failure, forked
 from durable_django.worker.inline import InlineDriver, SimulatedCrash
@@ -21,7 +21,7 @@ from tests.engine.test_strands import Story, seeds, told
 
 pytestmark = pytest.mark.django_db
 
-ROUNDS_MAX = 60
+ROUNDS_MAX = 200
 
 
 class Actor:
@@ -46,7 +46,7 @@ class Actor:
 
     def _outcome(self, attempt, body):
         visit, shape = attempt.visit, self.workflow.nodes[attempt.node.name]
-        if visit.joins or shape.kind in ("parallel", "race"):
+        if visit.joins or shape.kind in ("parallel", "race", "wait"):
             return body()
         if shape.kind == "foreach":
             return forked(attempt, list(range(shape.chosen)))
@@ -62,6 +62,22 @@ class Actor:
             return failure(attempt, ValueError("it failed"))
         return Outcome("completed", encode(effect.output, "output"), effect.changes)
 
+    def answers(self, run):
+        """Sends what is waited for, but for what is to time out; how many events that were."""
+        waits = [
+            wait
+            for wait in Wait.objects.filter(execution=run, status="open")
+            if not self.effect(wait.path).fails
+        ]
+        self.random.shuffle(waits)
+        for wait in waits:
+            payload = self.effect(wait.path).output
+            if self.random.random() < 0.3:
+                publish_event(wait.name, key=wait.key, payload=payload)
+            else:
+                send_event(run, wait.name, payload, key=wait.key)
+        return len(waits)
+
 
 def run_to_its_end(actor):
     with isolate_registry():
@@ -74,7 +90,8 @@ def run_to_its_end(actor):
                 run.refresh_from_db()
                 if run.is_final:
                     return run
-                advance(10)  # retries of steps
+                if not actor.answers(run):
+                    advance(10)  # retries of steps, and the time of waits
         finally:
             reset()
     raise AssertionError(f"it does not come to an end: {run.status}")
@@ -112,6 +129,7 @@ def check(workflow, seed, order, fails):
     reckoning = Reckoning(workflow, actor.effect, winners_of(run))
     assert run.status == ("failed" if reckoning.failed else "completed"), run.error
     assert not Execution.objects.filter(root=run, finished_at=None).exists()
+    assert not Wait.objects.filter(execution=run, resolved_at=None).exists()
     done = list(run.steps.filter(status="completed").values_list("path", flat=True))
     assert len(set(done)) == len(done), "a visit completed twice"
     if not reckoning.failed:
