@@ -62,11 +62,13 @@ def _insist(locks: set[int]) -> set[int]:
     return locks
 
 
-def wait_for_sharers(lock: int) -> None:
-    """Holds a lock alone until the transaction ends; waits for those who share it now."""
+def wait_for_sharers(locks: Iterable[int]) -> None:
+    """Holds locks alone until the transaction ends; waits for those who share them now."""
     if connections[settings.DATABASE].vendor == "postgresql":
         with connections[settings.DATABASE].cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [lock])
+            cursor.execute(
+                "SELECT pg_advisory_xact_lock(n) FROM unnest(%s::bigint[]) AS n", [sorted(locks)]
+            )
 
 
 def _try(function: str, locks: Iterable[int]) -> set[int]:

@@ -7,10 +7,10 @@ for long: what is locked is tried again soon.
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Sequence
-from datetime import datetime
 from itertools import islice
-from typing import NamedTuple
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
@@ -24,44 +24,34 @@ from . import advisory, clock
 from .bulk import update_rows
 from .children import ended_children
 from .hot import lock_rows
-from .inbox import arrived, awaiting, consume, copy_of, insert_copies, keep
+from .inbox import arrived, awaiting, consume, keep
 from .ready import make_ready
-from .transactions import has_row_locks, repeating, worker_transaction
+from .spreading import Delivered, new_events, spread_next
+from .transactions import repeating, worker_transaction
 
 BATCH = 200
 # Events of one inbox, of many, that are looked at in one transaction.
 EVENTS_MAX = 2_000
 WAITS_MAX = 2_000
-COPIES = 500
 
 
-class Delivered(NamedTuple):
-    """``woken``: how many executions are ready now; ``is_more``: something is left to do at once;
-    ``is_locked``: something is locked at this moment, and is to be tried again soon."""
-
-    woken: int = 0
-    is_more: bool = False
-    is_locked: bool = False
-
-
-def deliver_all(worker_id: UUID) -> Delivered:
-    """Delivers whatever there is to deliver now."""
-    woken = 0
+def deliver_all(worker_id: UUID, seconds: float = math.inf) -> Delivered:
+    """Delivers what there is to deliver now, for about so long at the most: senders may keep up
+    with it, and a worker has other things to do."""
+    woken, until = 0, time.monotonic() + seconds
     # Runs that are locked are passed over, so that they hold nobody else up.
     locked: set[UUID] = set()
     while True:
         rounds = (
             repeating(lambda: _deliver_answers(worker_id)),
             repeating(lambda: _deliver_events(worker_id, locked)),
-            _spread_next(worker_id),
+            spread_next(worker_id),
         )
         woken += sum(done.woken for done in rounds)
-        if not any(done.is_more for done in rounds):
-            return Delivered(woken, is_locked=bool(locked) or any(d.is_locked for d in rounds))
-
-
-def _new_events() -> QuerySet[Event]:
-    return Event.objects.using(settings.DATABASE).filter(examined_at__isnull=True)
+        is_more = any(done.is_more for done in rounds)
+        if not is_more or time.monotonic() > until:
+            is_locked = bool(locked) or any(done.is_locked for done in rounds)
+            return Delivered(woken, is_more, is_locked)
 
 
 def _answered() -> QuerySet[Wait]:
@@ -104,7 +94,7 @@ def _lock_parked(ids: Sequence[UUID]) -> dict[UUID, str]:
 
 def _deliver_events(worker_id: UUID, locked: set[UUID]) -> Delivered:
     """Delivers to the next runs; to ``locked`` it adds those that are held by somebody."""
-    new = _new_events().filter(execution__isnull=False).order_by("id")
+    new = new_events().filter(execution__isnull=False).order_by("id")
     free = new.exclude(execution__id__any=list(locked)) if locked else new
     run_ids = {pk for pk in free.values_list("execution_id", flat=True)[:BATCH] if pk is not None}
     if not run_ids:
@@ -256,86 +246,3 @@ def _failure(child: Execution | None, child_hex: str) -> dict[str, object]:
         "status": child.status,
         "error": error,
     }
-
-
-# -- published events ------------------------------------------------------------------------
-
-
-def _spread_next(worker_id: UUID) -> Delivered:
-    """Copies the oldest new published event into the inboxes of the runs that wait for it. Its
-    copies are then delivered like any other event."""
-    event = _new_events().filter(execution__isnull=True).order_by("id").first()
-    if event is None:
-        return Delivered()
-    # race: publish-and-park. Who parked before this event was committed and did not see it has
-    # committed, too, when this lock is ours; who parks later looks, and sees it.
-    with worker_transaction(worker_id):
-        advisory.wait_for_sharers(advisory.published(event.name, event.key))
-    after: int | None = 0
-    while after is not None:
-        batch = repeating(lambda after=after: _copy_batch(worker_id, event, after))  # type: ignore[misc]
-        if batch is None:
-            return Delivered(is_locked=True)
-        after = batch.after
-    return Delivered(is_more=True)
-
-
-class _Copied(NamedTuple):
-    """``after``: the last wait that copies were made for, None at the end."""
-
-    after: int | None
-
-
-def _copy_batch(worker_id: UUID, event: Event, after: int) -> _Copied | None:
-    """Copies for the next waits after one. None: another worker is at it."""
-    with worker_transaction(worker_id):
-        rows = Event.objects.using(settings.DATABASE).filter(pk=event.pk)
-        if has_row_locks():
-            rows = rows.select_for_update(no_key=True, skip_locked=True)
-        locked = rows.first()
-        if locked is None or locked.examined_at is not None:
-            return None if locked is None else _Copied(None)
-        waits = _waiting_for(event, after)
-        copies = {
-            wait.execution_id: copy_of(event, wait.execution_id, EventStatus.NEW, None)
-            for wait in waits
-            if wait.kind == "event" or event.name in wait.names
-        }
-        insert_copies(copies.values())
-        if len(waits) == COPIES:
-            return _Copied(waits[-1].pk)
-        _end_spreading(event, clock.now())
-    return _Copied(None)
-
-
-def _waiting_for(event: Event, after: int) -> list[Wait]:
-    rows = Wait.objects.using(settings.DATABASE).filter(
-        Q(kind="event", name=event.name) | Q(kind__in=("any", "all"), name=""),
-        key=event.key,
-        resolved_at__isnull=True,
-        id__gt=after,
-    )
-    return list(rows.order_by("id")[:COPIES])
-
-
-def _end_spreading(event: Event, now: datetime) -> None:
-    keeps = event.expires_at is not None and event.expires_at > now
-    status = EventStatus.KEPT if keeps else EventStatus.DELIVERED
-    Event.objects.using(settings.DATABASE).filter(pk=event.pk).update(
-        status=status, examined_at=now, ended_at=None if keeps else now
-    )
-
-
-def expire(worker_id: UUID) -> int:
-    """Published events that were kept long enough are kept no longer."""
-    now = clock.now()
-    rows = Event.objects.using(settings.DATABASE).filter(
-        execution__isnull=True,
-        ended_at__isnull=True,
-        examined_at__isnull=False,
-        expires_at__lte=now,
-    )
-    if not rows.exists():
-        return 0
-    with worker_transaction(worker_id):
-        return rows.update(status=EventStatus.EXPIRED, ended_at=now)

@@ -18,11 +18,13 @@ from .claiming import let_go
 def make_ready(queue_of: Mapping[UUID, str], since: Mapping[UUID, datetime] | None = None) -> None:
     """Wakes executions, given with their queues. ``since`` is when each became ready, by which they
     are claimed: of two members of a race the one whose event was sent before the other's time was
-    up. None: when they were due."""
+    up. None: when they were due. What has ended in the same transaction stays as it is."""
     if not queue_of:
         return
     due = Case(When(wake_at__isnull=False, then=F("wake_at")), default=F("ready_at"))
-    rows = Execution.objects.using(settings.DATABASE).filter(id__any=list(queue_of))
+    rows = Execution.objects.using(settings.DATABASE).filter(
+        id__any=list(queue_of), finished_at__isnull=True
+    )
     rows.update(
         status=let_go(ExecutionStatus.PENDING),
         ready_at=due if since is None else F("ready_at"),

@@ -6,13 +6,14 @@ time is up has lost to no event that was sent before: those are delivered first.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from django.db import connections
-from django.db.models import Q
+from django.db import DataError, IntegrityError, connections
+from django.db.models import Q, QuerySet
 
 from ..conf import settings
 from ..models import Event, Execution, ExecutionStatus, Wait, WaitStatus
@@ -21,7 +22,16 @@ from .children import cancel_called
 from .ending import fail_timed_out
 from .inbox import names_of
 from .ready import make_ready
-from .transactions import has_row_locks, repeating, worker_transaction
+from .transactions import (
+    has_row_locks,
+    in_callers_transaction,
+    repeating,
+    worker_transaction,
+)
+
+logger = logging.getLogger("durable_django.worker")
+
+DataRefused = (IntegrityError, DataError)
 
 BATCH = 500
 PARKED = (ExecutionStatus.SCHEDULED, ExecutionStatus.SLEEPING, ExecutionStatus.WAITING)
@@ -34,7 +44,7 @@ def wake_due(worker_id: UUID) -> int:
     # What may still get an event or an answer is passed over, so that it holds nobody else up.
     held_up: set[UUID] = set()
     while True:
-        found, woken = repeating(lambda: _wake_batch(worker_id, held_up))
+        found, woken = _wake_together(worker_id, held_up)
         touched += len(woken)
         held_up.update(found - woken)
         if len(found) < BATCH:
@@ -42,6 +52,24 @@ def wake_due(worker_id: UUID) -> int:
     for pk in _timed_out():
         touched += repeating(lambda pk=pk: fail_timed_out(worker_id, pk))  # type: ignore[misc]
     return touched
+
+
+def _wake_together(worker_id: UUID, held_up: set[UUID]) -> tuple[set[UUID], set[UUID]]:
+    """The next batch; one by one if the database refuses it, so that one row that cannot be woken
+    keeps no other asleep."""
+    try:
+        return repeating(lambda: _wake_batch(worker_id, held_up))
+    except DataRefused:
+        if in_callers_transaction():
+            raise
+    due = _due(clock.now(), held_up).order_by("due_at").values_list("id", flat=True)
+    found, woken = set(due[:BATCH]), set()
+    for pk in found:
+        try:
+            woken |= repeating(lambda pk=pk: _wake_batch(worker_id, held_up, pk))[1]  # type: ignore[misc]
+        except DataRefused:
+            logger.exception("execution %s is due, but cannot be woken", pk)
+    return found, woken
 
 
 class Outlook(NamedTuple):
@@ -76,9 +104,7 @@ def outlook() -> Outlook:
     return Outlook(due_at, bool(is_new or is_answered))
 
 
-def _wake_batch(worker_id: UUID, held_up: set[UUID]) -> tuple[set[UUID], set[UUID]]:
-    """(What is due, without what is held up; those of it that are ready now)."""
-    now = clock.now()
+def _due(now: datetime, held_up: set[UUID]) -> QuerySet[Execution]:
     rows = Execution.objects.using(settings.DATABASE)
     # A run whose time is up is ended, not woken; a rollback has no timeout.
     in_time = Q(timeout_at__isnull=True) | Q(timeout_at__gt=now)
@@ -86,8 +112,17 @@ def _wake_batch(worker_id: UUID, held_up: set[UUID]) -> tuple[set[UUID], set[UUI
     due = rows.filter(
         parked & in_time | Q(status=ROLLING_BACK, wake_at__isnull=False), due_at__lte=now
     )
-    if held_up:
-        due = due.exclude(id__any=list(held_up))
+    return due.exclude(id__any=list(held_up)) if held_up else due
+
+
+def _wake_batch(
+    worker_id: UUID, held_up: set[UUID], only: UUID | None = None
+) -> tuple[set[UUID], set[UUID]]:
+    """(What is due, without what is held up; those of it that are ready now)."""
+    now = clock.now()
+    due = _due(now, held_up)
+    if only is not None:
+        due = due.filter(pk=only)
     if not due.exists():
         return set(), set()
     with worker_transaction(worker_id):
@@ -136,7 +171,7 @@ def _really_late(waits: Mapping[int, Wait], now: datetime) -> dict[int, Wait]:
     )
     if has_row_locks():
         rows = rows.select_for_update(no_key=True, skip_locked=True)
-    free = set(rows.values_list("id", flat=True))
+    free = set(rows.values_list("id", flat=True)) - _calls_of_locked(waits)
     return {
         pk: wait
         for pk, wait in waits.items()
@@ -146,6 +181,17 @@ def _really_late(waits: Mapping[int, Wait], now: datetime) -> dict[int, Wait]:
         and wait.execution_id not in busy
         and not any((name, wait.key) in published for name in names_of(wait))
     }
+
+
+def _calls_of_locked(waits: Mapping[int, Wait]) -> set[int]:
+    """The calls whose children, which are to be cancelled, somebody holds at this moment."""
+    calls = {wait.child_id: pk for pk, wait in waits.items() if wait.kind == "call"}
+    if not calls or not has_row_locks():
+        return set()
+    rows = Execution.objects.using(settings.DATABASE).filter(id__in=[pk for pk in calls if pk])
+    there = set(rows.values_list("id", flat=True))
+    free = set(rows.select_for_update(no_key=True, skip_locked=True).values_list("id", flat=True))
+    return {calls[pk] for pk in there - free}
 
 
 def _timed_out() -> list[UUID]:

@@ -15,7 +15,8 @@ from django.db import Error as DatabaseError
 from django.db import connections
 
 from ..conf import settings
-from ..store import clock, delivering, leases, waking
+from ..store import clock, delivering, leases, spreading, waking
+from ..store.transactions import is_away
 from .conclusion import note_running
 from .hygiene import close_all, close_old_connections
 from .leader import attempts_running
@@ -27,6 +28,9 @@ logger = logging.getLogger("durable_django.worker")
 LOCKED_SECONDS = 0.05
 # Inboxes are locked for the length of a wave.
 DELIVERY_SECONDS = 0.005
+LOOK_SHARE = 0.8
+# How long events are delivered before the keeper looks what is due.
+DELIVERING_SECONDS = 0.1
 
 
 class Keeper:
@@ -69,7 +73,10 @@ class Keeper:
                 close_old_connections()
                 pause = self._look()
             except DatabaseError as error:
-                logger.warning("the keeper waits, the database is away: %s", error)
+                if is_away(error):
+                    logger.warning("the keeper waits, the database is away: %s", error)
+                else:
+                    logger.exception("the database refused the keeper; it tries again")
                 connections[settings.DATABASE].close()
             except Exception:
                 logger.exception("the keeper failed and goes on")
@@ -103,17 +110,20 @@ class Keeper:
             self._next_round = time.monotonic() + settings.HEARTBEAT_SECONDS
             self._take_over()
             self._note_long_running()
-            delivering.expire(self.pool.worker_id)
+            spreading.expire(self.pool.worker_id)
         if outlook.is_sent:  # locked at this moment, or sent since
             return DELIVERY_SECONDS
+        # What nobody here was told of, a timeout of another queue, is found by looking: soon enough
+        # that it ends within a poll interval of its time.
+        longest = settings.POLL_SECONDS * LOOK_SHARE
         if self._known_due is None:
-            return settings.POLL_SECONDS
+            return longest
         wait = (self._known_due - clock.now()).total_seconds()
-        return min(max(wait, pause), settings.POLL_SECONDS)
+        return min(max(wait, pause), longest)
 
     def _deliver(self) -> None:
         """Delivers what was sent, but for what is locked at this moment."""
-        if delivering.deliver_all(self.pool.worker_id).woken:
+        if delivering.deliver_all(self.pool.worker_id, DELIVERING_SECONDS).woken:
             self._ready()
 
     def _take_over(self) -> None:

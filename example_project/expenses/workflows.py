@@ -112,16 +112,18 @@ class ApproveExpense(Workflow):
         with outcome.case("approved"):
 
             @step
-            def tell_of_money(self) -> None:
+            def tell_of_money(self) -> str:
                 self._mail("You get your money", "It comes with your next salary.")
+                return "approved"
 
         with outcome.default():
 
             @step
-            def tell_why(self) -> None:
+            def tell_why(self) -> str:
                 """What the approver wrote beside the answer is for the employee to read."""
                 who = self.context["decided_by"] or "nobody"
                 self._mail("Your claim was rejected", f"{who}: {self.context['reason']}")
+                return "rejected"
 
     def _mail(self, subject: str, news: str) -> None:
         text = f"{self.context['title']}, {self.context['amount']} dollars.\n\n{news}"

@@ -193,8 +193,11 @@ def is_for(each: Arrived, wait: Awaiting) -> bool:
     key_fits = each.key == wait.key or (each.key == "" and not each.is_copy)
     in_time = wait.due_at is None or not each.created_at > wait.due_at
     below = wait.path[: len(each.scope)] == each.scope
-    return wait.kind in kinds[each.kind].split() and each.name in names and key_fits and (
-        in_time and below
+    return (
+        wait.kind in kinds[each.kind].split()
+        and each.name in names
+        and key_fits
+        and (in_time and below)
     )
 
 

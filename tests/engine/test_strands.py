@@ -123,7 +123,9 @@ class Story:
         """It parks, and gives what it was given when it goes on."""
         awaits = self.forest.rows[path].awaits
         output = encode(self.effect(visit).output, "output")
-        self.forest.end(path, {"": "waits", "answered": "success", "late": "failure"}[awaits], output)
+        self.forest.end(
+            path, {"": "waits", "answered": "success", "late": "failure"}[awaits], output
+        )
 
     def _end_step(self, path: str, visit: str, shape: Shape, attempt: int) -> None:
         effect = self.effect(visit)

@@ -70,6 +70,7 @@ def became(claim):
     claim.refresh_from_db()
     [execution] = list_executions(workflow=ApproveExpense)
     assert_status(execution, "completed")
+    assert execution.result == claim.status, "what a branch gives is what its last step gave"
     return claim.status, claim.decided_by, claim.reason
 
 

@@ -1,14 +1,15 @@
-"""The locks that order parking with delivery: which there are, and who may have them."""
+"""The locks that order parking with delivery: which there are, and that those free are got.
+
+Who gets which of two that want one stands in test_postgresql_waits.py.
+"""
 
 import pytest
-from django.db import connection, transaction
+from django.db import transaction
 
 from durable_django.models.ids import uuid7
 from durable_django.store import advisory
 
-from .rows import OpenTransaction
-
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 
 def test_a_lock_is_a_number_that_the_database_takes_and_every_process_knows():
@@ -32,25 +33,3 @@ def test_locks_that_are_free_are_all_got():
         assert advisory.hold([1, 2]) == {1, 2}
         assert advisory.hold([1, 2]) == {1, 2}, "once more in the same transaction"
         advisory.wait_for_sharers(2)
-
-
-def free(*locks, of):
-    """What somebody else would get."""
-    with OpenTransaction(lambda: of(locks)) as other:
-        pass
-    return other.gave
-
-
-def test_many_share_a_lock_and_one_holds_it():
-    """On a database where one writes at a time nothing is to be ordered: it is free to all."""
-    ordered = connection.vendor == "postgresql"
-    both, only_one = {1, 2}, {2} if ordered else {1, 2}
-    with transaction.atomic():
-        advisory.share([1])
-        assert free(1, 2, of=advisory.share) == both
-        assert free(1, 2, of=advisory.hold) == only_one
-    with transaction.atomic():
-        advisory.hold([1])
-        assert free(1, 2, of=advisory.share) == only_one
-        assert free(1, 2, of=advisory.hold) == only_one
-    assert free(1, 2, of=advisory.hold) == both, "with the transaction they are given back"

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from durable_django.models import Event, Execution, Wait
-from durable_django.store import clock, delivering
+from durable_django.store import clock, delivering, spreading
 from durable_django.store.checkpoint import write_wave
 from durable_django.store.delivering import deliver_all
 from durable_django.store.ending import cancel
@@ -99,7 +99,10 @@ def test_a_callback_reaches_the_item_it_was_made_in(worker):
 
 
 def test_any_and_all_of_several_are_delivered(worker):
-    any_of, all_of = parked(worker, "any", names=("a", "b")), parked(worker, "all", names=("a", "b"))
+    any_of, all_of = (
+        parked(worker, "any", names=("a", "b")),
+        parked(worker, "all", names=("a", "b")),
+    )
     for run in (any_of, all_of):
         sent(run, "of b", "b")
     assert deliver_all(worker).woken == 1
@@ -240,7 +243,7 @@ def test_published_events_reach_a_run_in_their_order(worker):
 
 
 def test_more_runs_than_are_written_to_at_once_get_a_published_event(worker, monkeypatch):
-    monkeypatch.setattr(delivering, "COPIES", 4)
+    monkeypatch.setattr(spreading, "COPIES", 4)
     runs = [parked(worker) for _ in range(11)]
     published(1)
     assert deliver_all(worker).woken == 11
@@ -248,10 +251,10 @@ def test_more_runs_than_are_written_to_at_once_get_a_published_event(worker, mon
 
 
 def test_copies_that_a_worker_left_unfinished_are_finished_by_the_next(worker, monkeypatch):
-    monkeypatch.setattr(delivering, "COPIES", 4)
+    monkeypatch.setattr(spreading, "COPIES", 4)
     runs = [parked(worker) for _ in range(11)]
     event = published(1)
-    delivering._copy_batch(worker, event, 0)  # and here he dies
+    spreading._copy_batch(worker, event, 0)  # and here he dies
     assert Event.objects.filter(source_id=event.pk).count() == 4
     other = make_worker()
     assert deliver_all(other).woken == 11

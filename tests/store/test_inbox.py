@@ -7,8 +7,16 @@ import pytest
 from durable_django.engine.delivery import Delivery, deliver
 from durable_django.models import Event, Wait
 from durable_django.store import clock
-from durable_django.store.inbox import arrived, awaiting, consume, copy_of, insert_copies, keep
-from durable_django.store.inbox import kept_for, names_of
+from durable_django.store.inbox import (
+    arrived,
+    awaiting,
+    consume,
+    copy_of,
+    insert_copies,
+    keep,
+    kept_for,
+    names_of,
+)
 
 from .parked import held_now, kept, outcome_of, parked, published, sent, state_of, wait_at, wait_of
 from .rows import make_worker

@@ -1,4 +1,4 @@
-"""Races of waits on real connections: whoever is first, there is one outcome and nothing is stuck.
+"""What only row locks can show of waits: who waits for whom, who passes by, and who is too late.
 
 Collected on PostgreSQL only; see conftest.py.
 """
@@ -11,22 +11,17 @@ from uuid import UUID
 import pytest
 from django.db import connections, transaction
 
-from durable_django.exceptions import InvalidState
-from durable_django.models import Event, Execution, Wait
+from durable_django.models import Wait
 from durable_django.store import advisory, clock, delivering
 from durable_django.store.answering import answer
 from durable_django.store.checkpoint import write_wave
 from durable_django.store.delivering import deliver_all
-from durable_django.store.ending import cancel
 from durable_django.store.transactions import lock_execution
 from durable_django.store.waking import wake_due
 from tests.waiting import until
 
-from .forks import writing
 from .parked import (
     called,
-    calling,
-    ending,
     held_now,
     outcome_of,
     parked,
@@ -36,12 +31,10 @@ from .parked import (
     state_of,
     wait_at,
 )
-from .rows import OpenTransaction, at_once, claim_one, make_worker, now_of
+from .rows import OpenTransaction, at_once, make_worker, now_of
 from .test_postgresql_strands import Behind
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-ROUNDS = 15
 
 
 @pytest.fixture(autouse=True)
@@ -71,8 +64,25 @@ def delivering_all(worker_id: UUID):
     return deliver
 
 
-def no_errors(got):
-    assert not [each for each in got if isinstance(each, Exception)], got
+# The locks
+
+
+def got_by_another(of, *locks):
+    with OpenTransaction(lambda: of(locks)) as other:
+        pass
+    return other.gave
+
+
+def test_many_share_a_lock_and_one_holds_it():
+    with transaction.atomic():
+        advisory.share([1])
+        assert got_by_another(advisory.share, 1, 2) == {1, 2}
+        assert got_by_another(advisory.hold, 1, 2) == {2}
+    with transaction.atomic():
+        advisory.hold([1])
+        assert got_by_another(advisory.share, 1, 2) == {2}
+        assert got_by_another(advisory.hold, 1, 2) == {2}
+    assert got_by_another(advisory.hold, 1, 2) == {1, 2}, "it ends with the transaction"
 
 
 # An event and the parking of its run
@@ -99,22 +109,6 @@ def test_an_inbox_is_not_delivered_while_its_run_parks(worker):
     assert outcome_of(run) == ("completed", 1)
 
 
-def test_an_event_sent_while_its_run_parks_is_found_by_one_of_the_two(worker):
-    # race: park-and-publish
-    other = make_worker()
-    for number in range(ROUNDS):
-        run = held_now(worker)
-        no_errors(
-            at_once(
-                writing(worker, parking(run)),
-                lambda r=run, n=number: (sent(r, n), delivering_all(other)()),
-            )
-        )
-        assert outcome_of(run) == ("completed", number)
-        assert now_of(run.id).status == "pending"
-        assert Event.objects.get(execution_id=run.id).status == "delivered"
-
-
 def test_an_event_published_while_runs_park_reaches_each_that_was_parked_before(worker):
     # race: publish-and-park
     """The parking is not committed when the worker that spreads the event first looks."""
@@ -131,95 +125,7 @@ def test_an_event_published_while_runs_park_reaches_each_that_was_parked_before(
     assert outcome_of(after)[0] == "open", "without keep it is not for who comes later"
 
 
-def test_an_event_that_is_kept_reaches_every_run_that_parks_at_the_same_moment(worker):
-    workers = [make_worker() for _ in range(2)]
-    for number in range(ROUNDS):
-        key = f"k{number}"
-        runs = [held_now(worker) for _ in range(3)]
-        no_errors(
-            at_once(
-                *(writing(worker, parking(run, key=key)) for run in runs),
-                lambda n=number, k=key: published(n, key=k, keep_seconds=60),
-                *(delivering_all(each) for each in workers),
-            )
-        )
-        delivering_all(worker)()
-        assert [outcome_of(run) for run in runs] == [("completed", number)] * 3
-        assert {now_of(run.id).status for run in runs} == {"pending"}
-        copies = Event.objects.filter(execution_id__in=[run.id for run in runs])
-        assert copies.count() == 3
-
-
-def test_a_child_that_ends_while_its_parent_parks_wakes_it(worker):
-    """It cannot be claimed before the parking is committed, but the next moment."""
-    other = make_worker()
-    for _ in range(ROUNDS):
-        run = held_now(worker)
-        call, child_id = calling(run)
-
-        def end_child(child_id=child_id):
-            until(lambda: Execution.objects.filter(pk=child_id).exists())
-            Execution.objects.filter(pk=child_id).update(priority=30_000)
-            until(lambda: write_wave(other, [ending(claim_one(other, child_id))]) == ["written"])
-            delivering_all(other)()
-
-        no_errors(at_once(writing(worker, call), end_child))
-        assert outcome_of(run)[0] == "completed"
-        assert now_of(run.id).status == "pending"
-
-
-# Several at once
-
-
-def test_workers_that_deliver_at_the_same_moment_deliver_everything_once(worker):
-    workers = [make_worker() for _ in range(3)]
-    runs = [parked(worker) for _ in range(30)]
-    for number in (1, 2):
-        for run in runs:
-            sent(run, number)
-    published("to all", "other")
-    no_errors(at_once(*(delivering_all(each) for each in workers)))
-    assert [outcome_of(run) for run in runs] == [("completed", 1)] * 30
-    counts = Event.objects.filter(execution_id__isnull=False)
-    assert counts.filter(status="delivered").count() == 30
-    assert counts.filter(status="kept").count() == 30
-
-
-def test_workers_that_spread_one_event_at_the_same_moment_copy_it_once_to_each(worker, monkeypatch):
-    monkeypatch.setattr(delivering, "COPIES", 5)
-    workers = [make_worker() for _ in range(3)]
-    runs = [parked(worker) for _ in range(23)]
-    event = published(1)
-    no_errors(at_once(*(delivering_all(each) for each in workers)))
-    delivering_all(worker)()
-    assert [outcome_of(run) for run in runs] == [("completed", 1)] * 23
-    assert Event.objects.filter(source_id=event.pk).count() == 23
-
-
 # An event, an answer, and a timeout
-
-
-def test_an_event_or_the_timeout_of_its_wait_wins_and_the_other_changes_nothing(worker):
-    # race: event-or-timeout
-    other = make_worker()
-    for number in range(ROUNDS):
-        run = parked(worker, seconds=60)
-        later(60)
-        no_errors(
-            at_once(
-                lambda r=run, n=number: (sent(r, n), delivering_all(worker)()),
-                lambda: until(lambda: wake_due(other) or outcome_of(run)[0] != "open"),
-            )
-        )
-        delivering_all(worker)()
-        status, value = outcome_of(run)
-        (event,) = Event.objects.filter(execution_id=run.id)
-        assert (status, value, event.status) in [
-            ("completed", number, "delivered"),
-            ("timed_out", None, "kept"),
-        ]
-        assert now_of(run.id).status == "pending"
-        claim_one(worker, run.id)
 
 
 def test_an_event_sent_in_time_counts_though_its_inbox_is_held_when_the_time_is_up(worker):
@@ -272,72 +178,6 @@ def test_a_run_whose_input_is_being_answered_does_not_run_out_of_time_meanwhile(
         assert now_of(run.id).status == "waiting"
     wake_due(worker)
     assert now_of(run.id).status == "failed"
-
-
-def test_an_answer_or_a_timeout_wins(worker):
-    other = make_worker()
-    for number in range(ROUNDS):
-        run = parked(worker, "input", "manager", seconds=60)
-        pk = wait_at(run).pk
-        later(60 - 0.002)
-
-        def give(pk=pk, number=number):
-            try:
-                answer(pk, str(number))
-            except InvalidState:
-                return "refused"
-            return "accepted"
-
-        said, _ = at_once(give, lambda: until(lambda: wake_due(other) or outcome_of(run)[0] != "open"))
-        delivering_all(worker)()
-        expected = ("completed", number) if said == "accepted" else ("timed_out", None)
-        assert outcome_of(run) == expected
-        assert now_of(run.id).status == "pending"
-        claim_one(worker, run.id)
-
-
-# A cancel
-
-
-def test_a_cancel_or_a_wake_wins_and_a_cancelled_run_stays_so(worker):
-    other = make_worker()
-    for number in range(ROUNDS):
-        waits, sleeps = parked(worker), parked(worker, "sleep", "", seconds=60)
-        asks = parked(worker, "input", "manager")
-        sent(waits, number)
-        answer(wait_at(asks).pk, str(number))
-        later(60)
-        no_errors(
-            at_once(
-                *(lambda pk=run.id: cancel(pk, "") for run in (waits, sleeps, asks)),
-                delivering_all(worker),
-                lambda: wake_due(other),
-            )
-        )
-        delivering_all(worker)()
-        wake_due(worker)
-        for run in (waits, sleeps, asks):
-            assert now_of(run.id).status == "cancelled"
-            assert outcome_of(run)[0] in ("completed", "cancelled")
-
-
-def test_a_caller_and_its_child_may_end_at_the_same_moment(worker):
-    other = make_worker()
-    for _ in range(ROUNDS):
-        run, child_id = called(worker)
-        Execution.objects.filter(pk=child_id).update(priority=30_000)
-        child = claim_one(worker, child_id)
-        no_errors(
-            at_once(
-                writing(worker, ending(child)),
-                lambda pk=run.id: cancel(pk, ""),
-                delivering_all(other),
-            )
-        )
-        delivering_all(other)()
-        assert now_of(run.id).status == "cancelled"
-        assert now_of(child_id).status in ("completed", "cancelled")
-        assert outcome_of(run)[0] in ("completed", "cancelled")
 
 
 # Nobody is held up

@@ -1,4 +1,4 @@
-"""Parking: the wait, the step run and the parked run are one write, and the inbox is looked into."""
+"""Parking: the wait, the step run and the parked run are one write; the inbox is looked into."""
 
 from datetime import timedelta
 
@@ -6,7 +6,7 @@ import pytest
 
 from durable_django.models import Event, Execution, StepRun, Wait
 from durable_django.models.ids import uuid7
-from durable_django.store import clock, delivering
+from durable_django.store import clock, spreading
 from durable_django.store.checkpoint import write_wave
 from durable_django.store.delivering import deliver_all
 from durable_django.store.ending import cancel
@@ -223,16 +223,19 @@ def test_a_published_event_is_kept_no_longer_than_it_says(worker):
     later(61)
     run = parked(worker)
     assert outcome_of(run)[0] == "open"
-    assert delivering.expire(worker) == 1
+    assert spreading.expire(worker) == 1
     assert state_of(event) == "expired"
-    assert delivering.expire(worker) == 0
+    assert spreading.expire(worker) == 0
 
 
 def test_several_that_wait_for_any_or_all_take_published_events_that_are_kept(worker):
     for name in ("a", "b"):
         published(name, name, keep_seconds=60)
     deliver_all(worker)
-    any_of, all_of = parked(worker, "any", names=("x", "b")), parked(worker, "all", names=("a", "b"))
+    any_of, all_of = (
+        parked(worker, "any", names=("x", "b")),
+        parked(worker, "all", names=("a", "b")),
+    )
     assert outcome_of(any_of) == ("completed", ("b", "b"))
     assert outcome_of(all_of) == ("completed", {"a": "a", "b": "b"})
 

@@ -107,7 +107,10 @@ def test_an_event_for_something_else_holds_a_timeout_up_only_until_it_is_deliver
 
 
 def test_a_published_event_sent_before_the_time_counts_though_it_is_not_spread_yet(worker):
-    run, several = parked(worker, seconds=60), parked(worker, "any", names=("x", "paid"), seconds=60)
+    run, several = (
+        parked(worker, seconds=60),
+        parked(worker, "any", names=("x", "paid"), seconds=60),
+    )
     other = parked(worker, key="other", seconds=60)
     later(59)
     published(1)

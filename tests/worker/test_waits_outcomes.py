@@ -82,7 +82,7 @@ class Asks(Workflow):
         return [self.outputs["asked"], self.answers["asked"].comment]
 
 
-@runs_of(100, 2000)
+@runs_of(80, 1200)
 def test_of_two_answers_at_once_one_counts_and_the_other_is_told(workers, runs):
     class Question(Asks):
         pass
