@@ -50,7 +50,7 @@ def test_the_user_who_is_asked_is_told(connected, person, settings):
     assert message.subject == "Please answer: Approve 7 & more for <Anna>?"
     assert "Approve 7 & more\nfor <Anna>?" in message.body
     assert "tests.order" in message.body
-    assert "It can wait until" in message.body
+    assert "Answer by:" in message.body
     link = f"https://shop.example/admin/durable_django/pendinginput/{wait.pk}/change/"
     assert link in message.body
 
@@ -59,7 +59,7 @@ def test_without_a_base_url_there_is_no_link(connected, person):
     person("anna")
     tell(ask(to="user:anna"))
     assert "http" not in mail.outbox[0].body
-    assert "It can wait until" not in mail.outbox[0].body
+    assert "Answer by:" not in mail.outbox[0].body
 
 
 def test_everybody_in_the_group_gets_a_mail_of_his_own(connected, person):

@@ -1,4 +1,4 @@
-"""Makes the sagas known beside the app's `workflows`, which are found by their name."""
+"""Makes the other workflows known beside the app's `workflows`, which are found by their name."""
 
 from django.apps import AppConfig
 from django.utils.module_loading import autodiscover_modules
@@ -8,4 +8,4 @@ class KillingConfig(AppConfig):
     name = "tests.killing"
 
     def ready(self) -> None:
-        autodiscover_modules("sagas")
+        autodiscover_modules("sagas", "waits")
