@@ -28,7 +28,9 @@ logger = logging.getLogger("durable_django.worker")
 LOCKED_SECONDS = 0.05
 # Inboxes are locked for the length of a wave.
 DELIVERY_SECONDS = 0.005
-LOOK_SHARE = 0.8
+LOOK_SHARE = 0.85
+# How often events that were kept long enough are looked for.
+EXPIRE_SECONDS = 60.0
 # How long events are delivered before the keeper looks what is due.
 DELIVERING_SECONDS = 0.1
 
@@ -43,7 +45,7 @@ class Keeper:
         self._wake = threading.Event()
         self._stopping = False
         self._known_due: datetime | None = None
-        self._next_round = time.monotonic()
+        self._next_round = self._next_expiry = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="durable-keeper", daemon=True)
 
     def start(self) -> None:
@@ -110,6 +112,8 @@ class Keeper:
             self._next_round = time.monotonic() + settings.HEARTBEAT_SECONDS
             self._take_over()
             self._note_long_running()
+        if time.monotonic() >= self._next_expiry:
+            self._next_expiry = time.monotonic() + EXPIRE_SECONDS
             spreading.expire(self.pool.worker_id)
         if outlook.is_sent:  # locked at this moment, or sent since
             return DELIVERY_SECONDS

@@ -19,7 +19,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
 from durable_django.models import FINAL
-from durable_django.worker import committer, keeper, leader, waiting
+from durable_django.worker import committer, keeper, leader, pool, waiting
 
 _TABLE = re.compile(r'"?durable_django_([a-z]+)"?')
 _NOTIFY = re.compile(r"SELECT pg_notify")
@@ -89,6 +89,7 @@ class Faults:
         connection_created.connect(self._wrap, weak=False)
         self._name(keeper.delivering, "deliver_all", lambda *args: "deliver")
         self._name(keeper.waking, "wake_due", lambda *args: "wake")
+        self._name(pool, "run_atomic", lambda *args: "end an atomic step")
         self._name(leader, "claim", lambda *args: "claim")
         self._name(waiting, "remember", lambda *args: "once")
         self._name(waiting, "start_and_remember", lambda *args: "start")

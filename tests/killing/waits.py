@@ -2,11 +2,18 @@
 
 # ruff: noqa: SIM117
 
+import time
+from datetime import timedelta
+
+from django.utils import timezone
+
 from durable_django import (
+    Retry,
     Workflow,
     call_workflow,
     hours,
     race,
+    send_event,
     sleep_for,
     step,
     wait_for_all,
@@ -75,7 +82,7 @@ class Late(Workflow):
 
 
 class Child(Workflow):
-    """Ends at once."""
+    """Ends at once, with its atomic step."""
 
     class Meta:
         name = "killing.child"
@@ -86,17 +93,29 @@ class Child(Workflow):
         return self.input["n"] * 2
 
 
+class PlainChild(Workflow):
+    """Ends at once, with a wave."""
+
+    class Meta:
+        name = "killing.plain_child"
+
+    @step
+    def only(self):
+        return self.input["n"] * 2
+
+
 class Calls(Workflow):
-    """Calls a child, declared."""
+    """Calls two children, declared."""
 
     class Meta:
         name = "killing.calls"
 
-    called = call_workflow(Child, lambda self: {"n": 21})
+    first = call_workflow(Child, lambda self: {"n": 20})
+    second = call_workflow(PlainChild, {"n": 1})
 
     @step
     def last(self):
-        return self.outputs["called"]
+        return self.outputs["first"] + self.outputs["second"]
 
 
 class GivesUp(Workflow):
@@ -159,3 +178,37 @@ class Races(Workflow):
     @step
     def last(self):
         return self.outputs["first"]
+
+
+class Clocked(Workflow):
+    """Waits in every way for a time, and tells by which clock its steps ran."""
+
+    class Meta:
+        name = "killing.clocked"
+        timeout = 600
+
+    pause = sleep_for(lambda self: self.input["seconds"])
+
+    @step(retry=Retry(max_attempts=2, backoff="constant", base=0.3))
+    def first(self):
+        self.logger.info("attempt %d", self.attempt)
+        self.context.append("clocks", time.time())
+        if self.attempt == 1:
+            raise ConnectionError("the first attempt always fails")
+
+    heard = wait_for_event("go", timeout=lambda self: self.input["seconds"], timeout_value="late")
+
+    @step
+    def second(self):
+        self.context.append("clocks", time.time())
+        send_event(self.execution_id, "kept", self.input["seconds"], idempotency_key="k")
+        self.sleep_until(timezone.now() + timedelta(days=-1))
+        return self.wait_for_event("never", timeout=self.input["seconds"], timeout_value="late")
+
+    kept = wait_for_event("kept", timeout=30)
+    called = call_workflow(Hears, timeout=lambda self: self.input["seconds"], timeout_value="late")
+
+    @step
+    def last(self):
+        self.context.append("clocks", time.time())
+        return [self.outputs[name] for name in ("heard", "second", "kept", "called")]

@@ -186,8 +186,13 @@ STORIES = {
     asks: (("park", "deliver"), {"deliver: update wait", "deliver: update execution"}),
     is_late: (("wake", "resume"), {"wake: update wait", "wake: commit", "resume: committed"}),
     calls: (
-        ("park", "deliver", "end a child"),
-        {"park: insert execution", "end a child: insert event", "deliver: update wait 2"},
+        ("park", "deliver", "end a child", "end an atomic step"),
+        {
+            "park: insert execution",
+            "end a child: insert event",
+            "end an atomic step: insert event",
+            "deliver: update wait 2",
+        },
     ),
     gives_up: (("wake",), {"wake: update wait", "wake: update execution", "wake: insert event"}),
     runs_out: (("wake",), {"wake: update execution", "wake: update wait"}),

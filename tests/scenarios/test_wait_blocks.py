@@ -17,6 +17,8 @@ from durable_django import (
     sequence,
     sleep_for,
     step,
+    wait_for_all,
+    wait_for_any,
     wait_for_approval,
     wait_for_event,
 )
@@ -208,6 +210,47 @@ def test_an_event_for_who_lost_a_race_stays_though_it_was_delivered_with_the_win
     send_event(run, "payment", 5)
     durable.drain()
     assert result_of(run) == ["stopped", 5]
+
+
+def test_an_event_a_loser_had_been_given_wakes_who_waits_for_it_already(durable):
+    class Beside(Workflow):
+        with parallel() as both:
+            with race() as first:
+                stopped = wait_for_event("stop")
+                paid = wait_for_event("payment")
+            with sequence() as second:
+                pause = sleep_for(1)
+                later = wait_for_event("payment")
+
+    run = durable.run(Beside)
+    durable.advance(1)
+    durable.drain()
+    assert [wait.node for wait in open_waits()] == ["stopped", "paid", "later"]
+    send_event(run, "stop")
+    send_event(run, "payment", 5)
+    durable.drain()
+    assert get_execution(run).status == "completed", open_waits()
+    assert result_of(run)["second"] == 5
+
+
+def test_what_a_loser_had_been_given_of_several_comes_back_in_its_order(durable):
+    class Several(Workflow):
+        with race() as first:
+            stopped = wait_for_event("stop")
+            every = wait_for_all(["a", "b"])
+
+        then = wait_for_any(["a", "b"])
+        last = wait_for_event("a")
+
+        @step
+        def end(self):
+            return [self.outputs[name] for name in ("then", "last")]
+
+    run = durable.run(Several)
+    for number, name in enumerate(["stop", "b", "a", "a"]):
+        send_event(run, name, number)
+    durable.drain()
+    assert result_of(run) == [("b", 1), 2]
 
 
 def test_what_comes_after_a_race_was_decided_is_kept_for_the_next_wait(durable):

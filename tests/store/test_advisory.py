@@ -32,4 +32,4 @@ def test_locks_that_are_free_are_all_got():
     with transaction.atomic():
         assert advisory.hold([1, 2]) == {1, 2}
         assert advisory.hold([1, 2]) == {1, 2}, "once more in the same transaction"
-        advisory.wait_for_sharers(2)
+        advisory.wait_for_sharers([1, 2])

@@ -20,6 +20,7 @@ from durable_django.store.transactions import lock_execution
 from durable_django.store.waking import wake_due
 from tests.waiting import until
 
+from .forks import claim_strands, end_of, fork_of
 from .parked import (
     called,
     held_now,
@@ -123,6 +124,26 @@ def test_an_event_published_while_runs_park_reaches_each_that_was_parked_before(
     assert outcome_of(before) == outcome_of(meanwhile) == ("completed", 1)
     assert write_wave(worker, [parking(after)]) == ["written"]
     assert outcome_of(after)[0] == "open", "without keep it is not for who comes later"
+
+
+def test_an_event_given_back_while_another_parks_for_it_reaches_that_one(worker):
+    """Of a member that has lost, beside which somebody else begins to wait for the same."""
+    run = held_now(worker)
+    write_wave(worker, [fork_of(run, 2)])
+    racing, beside = claim_strands(worker, run.id, 2)
+    write_wave(worker, [fork_of(racing, 2, path="each[0]/inner")])
+    winner, loser = claim_strands(worker, racing.id, 2)
+    write_wave(worker, [parking(loser, path="each[0]/inner[1]/paid")])
+    sent(run, 5)
+    assert deliver_all(worker).woken == 1
+    wins = end_of(winner, decides=True)
+    with OpenTransaction(lambda: write_wave(worker, [wins])) as winning:
+        assert write_wave(worker, [parking(beside, path="each[1]/paid")]) == ["written"]
+    assert winning.gave == ["written"]
+    delivering_all(worker)()
+    assert outcome_of(run, "each[0]/inner[1]/paid")[0] == "cancelled"
+    assert outcome_of(run, "each[1]/paid") == ("completed", 5)
+    assert now_of(beside.id).status == "pending"
 
 
 # An event, an answer, and a timeout

@@ -1,0 +1,117 @@
+"""Workers on hosts whose clocks are wrong by an hour, in front of and behind the database's.
+
+Collected on PostgreSQL only: on SQLite the host's clock is the database's, so that there is no
+other to be right by.
+"""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from django.db import connection, models
+
+import durable_django as durable
+from durable_django.models import Event, Execution, StepRun, Wait, Worker
+from tests.killing.waits import Clocked
+from tests.waiting import until
+
+WRONG = Path(__file__).resolve().parent.parent / "killing" / "wrong_clock"
+HOUR = 3600
+SECOND = timedelta(seconds=1)
+# Times that lie in the future on purpose.
+AHEAD = {"due_at", "wake_at", "timeout_at", "ready_at"}
+
+
+def database_time():
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        return cursor.fetchone()[0].astimezone(UTC)
+
+
+def start(fleet, seconds):
+    """A worker whose clock is wrong by `seconds`."""
+    fleet.environment = {**fleet.environment}
+    fleet.environment.pop("PYTHONPATH", None)
+    if seconds:
+        fleet.environment |= {"PYTHONPATH": str(WRONG), "WRONG_CLOCK_SECONDS": str(seconds)}
+    process = fleet.start("--threads=2", LEASE_SECONDS=5, POLL_SECONDS=1)
+    fleet.until_serving(process)
+    return process
+
+
+def times():
+    """Every time that stands in a row, with where."""
+    for model in (Execution, StepRun, Wait, Event, Worker):
+        names = [f.name for f in model._meta.get_fields() if isinstance(f, models.DateTimeField)]
+        for row in model.objects.values_list("pk", *names):
+            for name, value in zip(names, row[1:], strict=True):
+                if value is not None:
+                    yield f"{model.__name__}.{name}", value
+
+
+def logged():
+    for text in StepRun.objects.values_list("logs_text", flat=True):
+        for entry in json.loads(text):
+            yield entry
+
+
+def check_times(begun, ended):
+    wrong = {
+        where
+        for where, value in times()
+        if not begun - SECOND <= value <= ended + SECOND and where.split(".")[1] not in AHEAD
+    }
+    assert wrong == set()
+    for wait in Wait.objects.filter(due_at__isnull=False, status="timed_out"):
+        assert timedelta(0) <= wait.resolved_at - wait.due_at < SECOND
+    for wait in Wait.objects.filter(kind="sleep"):
+        # One of them was to end at a moment that is over by any of the clocks.
+        assert timedelta(0) <= wait.resolved_at - max(wait.due_at, wait.created_at) < SECOND
+
+
+@pytest.mark.parametrize("clocks", [[HOUR], [-HOUR], [0, HOUR, -HOUR]], ids=str)
+def test_a_worker_whose_clock_is_wrong_by_an_hour_changes_nothing(fleet, clocks):
+    begun = database_time()
+    processes = [start(fleet, seconds) for seconds in clocks]
+    inputs = [{"seconds": 0.2 + n / 50} for n in range(20 * len(clocks))]
+    ids = durable.start_many(Clocked, inputs)
+    heard = {}
+    for n, pk in enumerate(ids):
+        if n % 2:
+            heard[pk] = durable.send_event(pk, "go", n)
+    later = Clocked.start({"seconds": 0.2}, scheduled_at=database_time() + SECOND)
+    until(lambda: not Execution.objects.filter(finished_at__isnull=True).exists(), 60)
+    ended = database_time()
+    seen = set()
+    for n, pk in enumerate([*ids, later.pk]):
+        run = durable.get_execution(pk)
+        seconds = run.input["seconds"]
+        first = n if pk in heard else "late"
+        assert run.result == [first, "late", seconds, "late"], run.error
+        assert run.started_at - run.created_at < timedelta(seconds=20)
+        seen |= {round((clock - begun.timestamp()) / HOUR) for clock in run.context["clocks"]}
+        assert [row.status for row in run.steps.filter(name="first")] == ["failed", "completed"]
+        before, after = run.steps.filter(name="first").order_by("attempt")
+        assert timedelta(seconds=0.3) <= after.started_at - before.finished_at < SECOND * 1.3
+    assert seen == {seconds // HOUR for seconds in clocks}
+    later.refresh_from_db()
+    assert later.started_at - later.scheduled_at < SECOND
+    check_times(begun, ended)
+    assert list(logged())
+    for entry in logged():
+        assert begun - SECOND <= datetime.fromisoformat(entry["at"]) <= ended + SECOND
+    assert set(Worker.objects.values_list("status", flat=True)) == {"alive"}
+    assert all(process.poll() is None for process in processes)
+
+
+def test_what_was_sent_by_a_worker_with_a_wrong_clock_counts_when_it_was_sent(fleet):
+    """Its own events race with the timeouts of the others by the database's time."""
+    start(fleet, HOUR)
+    start(fleet, 0)
+    ids = durable.start_many(Clocked, [{"seconds": 0.1}] * 20)
+    until(lambda: not Execution.objects.filter(finished_at__isnull=True).exists(), 60)
+    assert {tuple(durable.get_execution(pk).result) for pk in ids} == {("late", "late", 0.1, "late")}
+    for event in Event.objects.filter(name="kept"):
+        wait = Wait.objects.get(pk=event.wait_id)
+        assert abs(event.created_at - wait.created_at) < timedelta(seconds=20)
