@@ -4,8 +4,7 @@ Collected on PostgreSQL only: on SQLite the host's clock is the database's, so t
 other to be right by.
 """
 
-import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 from pathlib import Path
 
 import pytest
@@ -51,9 +50,7 @@ def times():
 
 
 def logged():
-    for text in StepRun.objects.values_list("logs_text", flat=True):
-        for entry in json.loads(text):
-            yield entry
+    return [entry["at"] for row in StepRun.objects.all() for entry in row.logs]
 
 
 def check_times(begun, ended):
@@ -98,9 +95,8 @@ def test_a_worker_whose_clock_is_wrong_by_an_hour_changes_nothing(fleet, clocks)
     later.refresh_from_db()
     assert later.started_at - later.scheduled_at < SECOND
     check_times(begun, ended)
-    assert list(logged())
-    for entry in logged():
-        assert begun - SECOND <= datetime.fromisoformat(entry["at"]) <= ended + SECOND
+    assert len(logged()) >= 2 * len(ids)
+    assert begun - SECOND <= min(logged()) <= max(logged()) <= ended + SECOND
     assert set(Worker.objects.values_list("status", flat=True)) == {"alive"}
     assert all(process.poll() is None for process in processes)
 
