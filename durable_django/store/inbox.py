@@ -14,7 +14,7 @@ from ..conf import settings
 from ..engine import values
 from ..engine.delivery import Arrived, Awaiting, Delivery
 from ..models import Event, EventStatus, StepRun, StepStatus, Wait, WaitStatus
-from . import clock
+from . import clock, wakeup
 from .bulk import update_rows
 from .records import RECEIVE
 
@@ -176,9 +176,11 @@ def give_back(run_id: UUID, strand_ids: Sequence[UUID]) -> None:
     if not given:
         return
     events = [pk for text in given.values() for pk in values.decode(text)]
+    # New, not kept: somebody may wait for them already, or be parking for them now.
     Event.objects.using(settings.DATABASE).filter(id__in=events).update(
-        status=EventStatus.KEPT, wait_id=None, ended_at=None
+        status=EventStatus.NEW, wait_id=None, examined_at=None, ended_at=None
     )
+    wakeup.notify_waits()
     waits.filter(id__in=list(given)).update(status=WaitStatus.CANCELLED)
 
 
