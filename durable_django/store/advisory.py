@@ -1,9 +1,10 @@
 """Advisory locks: what orders the parking of runs with the delivery of events.
 
-Who parks a run for an event shares the lock of its inbox and looks into it; who delivers holds it
-alone. So either the delivery sees the wait, or the one who parks sees the event. Released with the
-transaction, so that a pooler in transaction mode does no harm. Where one writes at a time (SQLite)
-nothing is to be ordered.
+Who parks a run for an event holds the lock of its inbox and looks into it, as does who delivers
+what was sent to it. So either the delivery sees the wait, or the one who parks sees the event, and
+none is taken twice. What was published belongs to all: who parks shares its lock, who spreads it
+waits until those are through. Released with the transaction, so that a pooler in transaction mode
+does no harm. Where one writes at a time (SQLite) nothing is to be ordered.
 """
 
 from __future__ import annotations
@@ -39,6 +40,11 @@ def share(locks: Iterable[int]) -> set[int]:
     return _try("pg_try_advisory_xact_lock_shared", locks)
 
 
+def hold_free(locks: Iterable[int]) -> set[int]:
+    """Those of the locks that are free: held alone until the transaction ends. Waits for none."""
+    return _try("pg_try_advisory_xact_lock", locks)
+
+
 def hold(locks: Iterable[int]) -> set[int]:
     """Those of the locks that are free, or soon are: held alone until the transaction ends."""
     wanted = set(locks)
@@ -47,7 +53,7 @@ def hold(locks: Iterable[int]) -> set[int]:
 
 
 def _insist(locks: set[int]) -> set[int]:
-    """Who parks thousands of members of one run shares its inbox nearly all the time; while one
+    """Who parks thousands of members of one run holds its inbox nearly all the time; while one
     waits for it, those that come later do not get it any more. Not for long: a process may stand
     still in the middle of its transaction."""
     using = settings.DATABASE

@@ -18,7 +18,7 @@ from .hot import insert_rows
 from .options import StartOptions
 from .records import Checkpoint, Child, WaitRecord
 from .starting import insert, new_row, tell_started
-from .transactions import lock_or_none, repeating, worker_transaction
+from .transactions import RowHeld, lock_if_free, lock_or_none, repeating, worker_transaction
 
 # How deep workflows may call workflows: one that calls itself without end is stopped there.
 DEPTH_MAX = 1_000
@@ -112,15 +112,22 @@ def ended_children(ids: Sequence[UUID]) -> dict[UUID, Execution]:
     }
 
 
-def cancel_called(ids: Iterable[UUID], reason: str, compensate: bool) -> None:
+def cancel_called(
+    ids: Iterable[UUID], reason: str, compensate: bool, *, waits: bool = True
+) -> None:
     """Cancels what executions had called that have ended, and what that had called, to the last.
-    What has ended is left alone."""
+    What has ended is left alone. ``waits=False``: RowHeld where somebody holds one of them."""
     from .ending import end_alone
 
     called = deque(ids)
     while called:
-        run = lock_or_none(called.popleft())
-        if run is None or run.is_final or run.status == ExecutionStatus.COMPENSATING:
+        pk = called.popleft()
+        run = lock_or_none(pk) if waits else lock_if_free(pk)
+        if run is None:
+            if not waits and Execution.objects.using(settings.DATABASE).filter(pk=pk).exists():
+                raise RowHeld(f"somebody holds execution {pk}")
+            continue
+        if run.is_final or run.status == ExecutionStatus.COMPENSATING:
             continue
         run.reason = reason
         called.extend(end_alone(run, ExecutionStatus.CANCELLED, compensate=compensate))

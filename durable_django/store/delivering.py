@@ -187,11 +187,11 @@ def _waits_of_one(rows: QuerySet[Wait], run_id: UUID, events: Sequence[Arrived])
         single = fitting.filter(kind=kind, name=event.name)[: len(events)]
         found.update((wait.pk, wait) for wait in single)
         if event.kind == "event":
-            several = fitting.filter(
-                kind__in=("any", "all"), names_text__contains=values.quote(event.name)
-            )
-            wanting = (wait for wait in several.iterator() if event.name in wait.names)
-            found.update((wait.pk, wait) for wait in islice(wanting, len(events)))
+            wanting = fitting.filter(names_text__contains=values.quote(event.name))
+            one_of = (w for w in wanting.filter(kind="any").iterator() if event.name in w.names)
+            found.update((wait.pk, wait) for wait in islice(one_of, len(events)))
+            # Of those that wait for all of several, most may miss something else.
+            found.update((wait.pk, wait) for wait in wanting.filter(kind="all"))
     return [found[pk] for pk in sorted(found)]
 
 

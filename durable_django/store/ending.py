@@ -24,7 +24,13 @@ from .children import CALLER_ENDED, cancel_called, tell_parents
 from .reopening import reopen
 from .rollback import starts_rollback
 from .strands import end_below
-from .transactions import lock_execution, lock_if_free, repeating, worker_transaction
+from .transactions import (
+    RowHeld,
+    lock_execution,
+    lock_if_free,
+    repeating,
+    worker_transaction,
+)
 from .waits import is_being_answered, stop_waits
 
 RETRYABLE = (ExecutionStatus.FAILED, ExecutionStatus.CANCELLED)
@@ -59,19 +65,28 @@ def _check_can_end(run: Execution) -> None:
 
 def fail_timed_out(worker_id: UUID | None, pk: UUID) -> bool:
     """Ends a run whose workflow timeout has passed; False if it ended or was extended meanwhile, or
-    if somebody holds it: his transaction may be long, and the others' wake-ups do not wait for it.
+    if somebody holds it or what it has called: his transaction may be long, and the others'
+    wake-ups do not wait for it.
     """
-    with worker_transaction(worker_id):
-        run = lock_if_free(pk)
-        if run is None or run.is_final or run.status == ExecutionStatus.COMPENSATING:
-            return False
-        if run.timeout_at is None or run.timeout_at > clock.now() or is_being_answered(pk):
-            return False
-        until = run.timeout_at.isoformat(" ", "seconds")
-        message = f"{run.workflow_name} did not end within its timeout, that is by {until}"
-        error = {"type": "WorkflowTimeout", "message": message, "traceback": "", "node": None}
-        end(run, ExecutionStatus.FAILED, error, compensate=True)
-        return True
+    try:
+        with worker_transaction(worker_id):
+            return _fail_timed_out(pk)
+    except RowHeld:
+        return False
+
+
+def _fail_timed_out(pk: UUID) -> bool:
+    run = lock_if_free(pk)
+    if run is None or run.is_final or run.status == ExecutionStatus.COMPENSATING:
+        return False
+    if run.timeout_at is None or run.timeout_at > clock.now() or is_being_answered(pk):
+        return False
+    until = run.timeout_at.isoformat(" ", "seconds")
+    message = f"{run.workflow_name} did not end within its timeout, that is by {until}"
+    error = {"type": "WorkflowTimeout", "message": message, "traceback": "", "node": None}
+    called = end_alone(run, ExecutionStatus.FAILED, error, compensate=True)
+    cancel_called(called, CALLER_ENDED, compensate=True, waits=False)
+    return True
 
 
 def end(

@@ -160,28 +160,48 @@ def _ids(events: Iterable[Arrived]) -> str:
     return values.encode([event.id for event in events], "events")
 
 
+def leave_to_delivery(kept: dict[UUID, list[Arrived]]) -> dict[UUID, list[Arrived]]:
+    """Leaves out runs for which there are new events as well: then what was kept is new again, and
+    all of it is delivered in the order in which it was sent, the oldest waits first. The caller
+    holds the inboxes."""
+    if not kept:
+        return kept
+    new = Event.objects.using(settings.DATABASE).filter(
+        execution__id__any=list(kept), examined_at__isnull=True
+    )
+    busy = set(new.values_list("execution_id", flat=True))
+    if busy:
+        _renew([event.id for run_id, those in kept.items() if run_id in busy for event in those])
+    return {run_id: those for run_id, those in kept.items() if run_id not in busy}
+
+
+def _renew(ids: Sequence[int]) -> None:
+    Event.objects.using(settings.DATABASE).filter(id__in=list(ids)).update(
+        status=EventStatus.NEW, wait_id=None, examined_at=None, ended_at=None
+    )
+    wakeup.notify_waits()
+
+
 def give_back(run_id: UUID, strand_ids: Sequence[UUID]) -> None:
     """Strands are about to be cancelled: the events that their waits were given, and that nobody
-    has seen, are for those who wait later."""
+    has seen, are for those who wait already, or will."""
     waiting = StepRun.objects.using(settings.DATABASE).filter(
-        execution__id__any=list(strand_ids), status=StepStatus.WAITING, kind__in=RECEIVE
+        execution__id__any=list(strand_ids), status=StepStatus.WAITING
     )
     paths = list(waiting.values_list("path", flat=True))
     if not paths:
         return
-    waits = Wait.objects.using(settings.DATABASE).filter(
-        execution_id=run_id, path__in=paths, position=0, status=WaitStatus.COMPLETED
-    )
-    given = dict(waits.values_list("id", "events_text"))
-    if not given:
-        return
-    events = [pk for text in given.values() for pk in values.decode(text)]
-    # New, not kept: somebody may wait for them already, or be parking for them now.
-    Event.objects.using(settings.DATABASE).filter(id__in=events).update(
-        status=EventStatus.NEW, wait_id=None, examined_at=None, ended_at=None
-    )
-    wakeup.notify_waits()
-    waits.filter(id__in=list(given)).update(status=WaitStatus.CANCELLED)
+    waits = Wait.objects.using(settings.DATABASE).filter(execution_id=run_id, path__in=paths)
+    # What it was parked for is the last that its visit has come to.
+    last = {wait.path: wait for wait in waits.order_by("position")}
+    unseen = [
+        wait
+        for wait in last.values()
+        if wait.kind in RECEIVE and wait.status == WaitStatus.COMPLETED
+    ]
+    if unseen:
+        _renew([pk for wait in unseen for pk in values.decode(wait.events_text)])
+        waits.filter(id__in=[wait.pk for wait in unseen]).update(status=WaitStatus.CANCELLED)
 
 
 def keep(ids: Sequence[int], now: datetime) -> None:

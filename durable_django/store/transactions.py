@@ -61,6 +61,10 @@ def lock_or_none(pk: UUID) -> Execution | None:
     return _locked(pk, skip_locked=False)
 
 
+class RowHeld(Exception):
+    """A row that is to be locked is held by somebody, perhaps for long."""
+
+
 def lock_if_free(pk: UUID) -> Execution | None:
     """The execution, locked until the end of the transaction, unless somebody else holds it or it
     is gone."""

@@ -17,7 +17,7 @@ from ..engine.delivery import Delivery, deliver
 from ..models import Execution, ExecutionStatus, Wait, WaitStatus
 from . import advisory, clock, wakeup
 from .hot import Locked, insert_rows
-from .inbox import awaiting, consume, kept_for
+from .inbox import awaiting, consume, kept_for, leave_to_delivery, names_of
 from .records import LOCKED, Checkpoint, WaitRecord
 from .transactions import repeating, worker_transaction
 
@@ -27,30 +27,32 @@ COLUMNS = WaitRecord._fields[:-1]
 # -- parking ---------------------------------------------------------------------------------
 
 
-def share_inboxes(wave: Sequence[Checkpoint], verdicts: list[str]) -> None:
-    """What parks for an event while its inbox is delivered tries again with the next wave."""
-    # race: park-and-publish. Whoever delivers holds the inbox alone: he sees the wait that is
-    # parked here, or the look into the inbox sees his event.
-    wanted = {
-        index: locks_of(c.wait)
+def lock_inboxes(wave: Sequence[Checkpoint], verdicts: list[str]) -> None:
+    """What parks for an event while its inbox is delivered, or another member of its run parks,
+    tries again with the next wave."""
+    # race: park-and-publish. Whoever delivers holds the inbox, too: he sees the wait that is parked
+    # here, or the look into the inbox sees his event.
+    parking = {
+        index: c.wait
         for index, c in enumerate(wave)
         if c.wait and c.wait.looks and verdicts[index] == "held"
     }
-    if not wanted:
+    if not parking:
         return
-    shared = advisory.share(lock for locks in wanted.values() for lock in locks)
-    for index, locks in wanted.items():
-        if not shared.issuperset(locks):
+    inbox_of = {index: advisory.inbox_of(wait.execution_id) for index, wait in parking.items()}
+    held = advisory.hold_free(inbox_of.values())
+    published = {index: published_for(wait) for index, wait in parking.items()}
+    shared = advisory.share(lock for locks in published.values() for lock in locks)
+    for index in parking:
+        if inbox_of[index] not in held or not shared.issuperset(published[index]):
             verdicts[index] = LOCKED
 
 
-def locks_of(wait: WaitRecord) -> list[int]:
-    """The inboxes a wait may be answered from."""
-    locks = [advisory.inbox_of(wait.execution_id)]
-    if wait.kind != "callback":
-        names = awaiting(0, wait).names or (wait.name,)
-        locks += [advisory.published(name, wait.key) for name in names]
-    return locks
+def published_for(wait: WaitRecord) -> list[int]:
+    """The locks of what may be published for a wait."""
+    if wait.kind == "callback":
+        return []
+    return [advisory.published(name, wait.key) for name in names_of(wait)]
 
 
 def insert_waits(
@@ -79,7 +81,7 @@ def insert_waits(
 
 def _look(looking: Sequence[WaitRecord]) -> list[Delivery]:
     """Delivers what is in the inboxes of these waits, just written."""
-    found = kept_for(looking)
+    found = leave_to_delivery(kept_for(looking))
     if not found:
         return []
     rows = Wait.objects.using(settings.DATABASE).filter(

@@ -23,6 +23,7 @@ from .ending import fail_timed_out
 from .inbox import names_of
 from .ready import make_ready
 from .transactions import (
+    RowHeld,
     has_row_locks,
     in_callers_transaction,
     repeating,
@@ -31,7 +32,7 @@ from .transactions import (
 
 logger = logging.getLogger("durable_django.worker")
 
-DataRefused = (IntegrityError, DataError)
+DATA_REFUSED = (IntegrityError, DataError)
 
 BATCH = 500
 PARKED = (ExecutionStatus.SCHEDULED, ExecutionStatus.SLEEPING, ExecutionStatus.WAITING)
@@ -59,7 +60,7 @@ def _wake_together(worker_id: UUID, held_up: set[UUID]) -> tuple[set[UUID], set[
     keeps no other asleep."""
     try:
         return repeating(lambda: _wake_batch(worker_id, held_up))
-    except DataRefused:
+    except (*DATA_REFUSED, RowHeld):
         if in_callers_transaction():
             raise
     due = _due(clock.now(), held_up).order_by("due_at").values_list("id", flat=True)
@@ -67,7 +68,9 @@ def _wake_together(worker_id: UUID, held_up: set[UUID]) -> tuple[set[UUID], set[
     for pk in found:
         try:
             woken |= repeating(lambda pk=pk: _wake_batch(worker_id, held_up, pk))[1]  # type: ignore[misc]
-        except DataRefused:
+        except RowHeld:
+            continue  # what it has called; the next look may find it free
+        except DATA_REFUSED:
             logger.exception("execution %s is due, but cannot be woken", pk)
     return found, woken
 
@@ -152,7 +155,7 @@ def _end_waits(found: Mapping[UUID, str], now: datetime) -> dict[UUID, str]:
     by_id.filter(id__in=list(late)).update(status=WaitStatus.TIMED_OUT, resolved_at=now)
     calls = [w.child_id for w in late.values() if w.kind == "call" and w.child_id is not None]
     # As if their own time were up.
-    cancel_called(sorted(calls), "its caller waits for it no longer", compensate=True)
+    cancel_called(sorted(calls), "its caller waits for it no longer", compensate=True, waits=False)
     return {pk: queue for pk, queue in found.items() if pk not in left}
 
 
@@ -171,7 +174,7 @@ def _really_late(waits: Mapping[int, Wait], now: datetime) -> dict[int, Wait]:
     )
     if has_row_locks():
         rows = rows.select_for_update(no_key=True, skip_locked=True)
-    free = set(rows.values_list("id", flat=True)) - _calls_of_locked(waits)
+    free = set(rows.values_list("id", flat=True))
     return {
         pk: wait
         for pk, wait in waits.items()
@@ -181,17 +184,6 @@ def _really_late(waits: Mapping[int, Wait], now: datetime) -> dict[int, Wait]:
         and wait.execution_id not in busy
         and not any((name, wait.key) in published for name in names_of(wait))
     }
-
-
-def _calls_of_locked(waits: Mapping[int, Wait]) -> set[int]:
-    """The calls whose children, which are to be cancelled, somebody holds at this moment."""
-    calls = {wait.child_id: pk for pk, wait in waits.items() if wait.kind == "call"}
-    if not calls or not has_row_locks():
-        return set()
-    rows = Execution.objects.using(settings.DATABASE).filter(id__in=[pk for pk in calls if pk])
-    there = set(rows.values_list("id", flat=True))
-    free = set(rows.select_for_update(no_key=True, skip_locked=True).values_list("id", flat=True))
-    return {calls[pk] for pk in there - free}
 
 
 def _timed_out() -> list[UUID]:

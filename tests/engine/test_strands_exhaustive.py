@@ -3,14 +3,14 @@
 A state is left by every start, every way in which a visit can end (success, failure, `finish`, each
 case, one more iteration, a jump, a wait that parks), by what a parked run waits for or the end of
 its time, every crash and a cancel; a run that failed or was cancelled is retried. What was seen is
-not walked again. 2,478 trees and 119,000 states are walked: all trees of up to three nodes; those of
-four nodes that have few states, and forks in forks; with the smaller ones steps that are retried,
-decisions that jump, and runs that are retried as a whole; and 346 trees with waits among them, or
-nothing but waits, 33,000 states. A slow test adds 2,780 of four nodes, and another the 40 larger
-ones with waits. So all trees of four nodes of every kind are walked, with no item or one in a
-foreach, and with two items those of not more than about a thousand states; with waits all of three
-nodes. What is left, 644 of up to some hundred thousand states each, two items in forks in loops,
-`test_strands.py` samples.
+not walked again. 2,478 trees and 119,000 states are walked: all trees of up to three nodes; those
+of four nodes that have few states, and forks in forks; with the smaller ones steps that are
+retried, decisions that jump, and runs that are retried as a whole; and 346 trees with waits among
+them, or nothing but waits, 31,000 states. A slow test adds 2,780 of four nodes, and another the 40
+larger ones with waits. So all trees of four nodes of every kind are walked, with no item or one in
+a foreach, and with two items those of not more than about a thousand states; with waits all of
+three nodes. What is left, 644 of up to some hundred thousand states each, two items in forks in
+loops, `test_strands.py` samples.
 
 `Forest` asserts that each step is total, safe and monotone. Here: nothing is ever stuck, and
 whatever has happened, a run that goes on can still complete.

@@ -52,7 +52,7 @@ class Faults:
 
     def __init__(self, point: str | None, log: str | None) -> None:
         self._point = point
-        self._log = open(log, "a", encoding="utf-8") if log else None
+        self._log = log
         self._here = threading.local()
 
     def pass_by(self, what: str) -> None:
@@ -64,8 +64,8 @@ class Faults:
         count = self._here.passed[what]
         point = f"{during}: {what}" + (f" {count}" if count > 1 else "")
         if self._log is not None:
-            self._log.write(point + "\n")
-            self._log.flush()
+            with open(self._log, "a", encoding="utf-8") as file:
+                file.write(point + "\n")
         if point == self._point:
             os.kill(os.getpid(), signal.SIGKILL)
 

@@ -1,7 +1,5 @@
 """Runs that wait, whose workers are killed between any two statements of parking and waking."""
 
-# ruff: noqa: SIM117
-
 import time
 from datetime import timedelta
 
@@ -212,3 +210,12 @@ class Clocked(Workflow):
     def last(self):
         self.context.append("clocks", time.time())
         return [self.outputs[name] for name in ("heard", "second", "kept", "called")]
+
+
+class Naps(Workflow):
+    """Sleeps, nothing else."""
+
+    class Meta:
+        name = "killing.naps"
+
+    pause = sleep_for(lambda self: self.input["seconds"])

@@ -22,10 +22,8 @@ def main() -> None:
 
     for line in sys.stdin:
         command: dict[str, Any] = json.loads(line)
-        if "start" in command:
-            answer = _fork(faults, **command["start"])
-        else:
-            answer = _poll(command["poll"])
+        start = command.get("start")
+        answer = _fork(faults, **start) if start else _poll(command["poll"])
         print(json.dumps(answer), flush=True)
 
 

@@ -99,15 +99,3 @@ def test_a_worker_whose_clock_is_wrong_by_an_hour_changes_nothing(fleet, clocks)
     assert begun - SECOND <= min(logged()) <= max(logged()) <= ended + SECOND
     assert set(Worker.objects.values_list("status", flat=True)) == {"alive"}
     assert all(process.poll() is None for process in processes)
-
-
-def test_what_was_sent_by_a_worker_with_a_wrong_clock_counts_when_it_was_sent(fleet):
-    """Its own events race with the timeouts of the others by the database's time."""
-    start(fleet, HOUR)
-    start(fleet, 0)
-    ids = durable.start_many(Clocked, [{"seconds": 0.1}] * 20)
-    until(lambda: not Execution.objects.filter(finished_at__isnull=True).exists(), 60)
-    assert {tuple(durable.get_execution(pk).result) for pk in ids} == {("late", "late", 0.1, "late")}
-    for event in Event.objects.filter(name="kept"):
-        wait = Wait.objects.get(pk=event.wait_id)
-        assert abs(event.created_at - wait.created_at) < timedelta(seconds=20)

@@ -170,6 +170,21 @@ def test_of_many_that_wait_for_all_of_several_the_one_that_waits_for_this_is_fou
     assert outcome_of(run, "each[2099]/paid") == ("completed", {"a2099": 1})
 
 
+def test_many_that_miss_something_else_hide_nobody_whom_an_event_is_enough_for(worker):
+    run = parked(worker, "input")
+    columns = [{"kind": "all", "name": "", "names_text": f'["a","b{n}"]'} for n in range(2_100)]
+    columns.append({"kind": "any", "name": "", "names_text": '["a","c"]'})
+    waiting_members(run, columns)
+    sent(run, 1, "b2099")
+    assert deliver_all(worker).woken == 0
+    sent(run, 2, "a")
+    assert deliver_all(worker).woken == 1
+    assert outcome_of(run, "each[2099]/paid") == ("completed", {"a": 2, "b2099": 1})
+    sent(run, 3, "a")
+    assert deliver_all(worker).woken == 1
+    assert outcome_of(run, "each[2100]/paid") == ("completed", ("a", 3))
+
+
 def test_of_many_events_and_members_each_goes_where_it_belongs(worker):
     run = parked(worker, "input")
     waiting_members(run, [{"key": f"{n % 700}"} for n in range(2_100)])

@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 from django.db import connections, transaction
 
-from durable_django.models import Wait
+from durable_django.models import Event, Wait
 from durable_django.store import advisory, clock, delivering
 from durable_django.store.answering import answer
 from durable_django.store.checkpoint import write_wave
@@ -24,6 +24,7 @@ from .forks import claim_strands, end_of, fork_of
 from .parked import (
     called,
     held_now,
+    kept,
     outcome_of,
     parked,
     parking,
@@ -144,6 +145,22 @@ def test_an_event_given_back_while_another_parks_for_it_reaches_that_one(worker)
     assert outcome_of(run, "each[0]/inner[1]/paid")[0] == "cancelled"
     assert outcome_of(run, "each[1]/paid") == ("completed", 5)
     assert now_of(beside.id).status == "pending"
+
+
+def test_two_members_that_park_at_once_do_not_both_get_what_was_kept(worker):
+    other = make_worker()
+    run = held_now(worker)
+    write_wave(worker, [fork_of(run, 2)])
+    (mine,), (theirs,) = claim_strands(worker, run.id, 1), claim_strands(other, run.id, 1)
+    kept(run.id, [""])
+    wave = [parking(theirs, path="each[1]/paid")]
+    with OpenTransaction(lambda: write_wave(worker, [parking(mine, path="each[0]/paid")])):
+        verdicts = write_wave(other, wave)
+    if verdicts == ["locked"]:
+        assert write_wave(other, wave) == ["written"]
+    assert outcome_of(run, "each[0]/paid") == ("completed", "")
+    assert outcome_of(run, "each[1]/paid") == ("open", None)
+    assert Event.objects.get().wait_id == wait_at(run, "each[0]/paid").pk
 
 
 # An event, an answer, and a timeout

@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 
 from durable_django.exceptions import InvalidState
-from durable_django.models import Event, Execution
+from durable_django.models import Event, Execution, Wait
 from durable_django.store import clock, spreading
 from durable_django.store.answering import answer
 from durable_django.store.checkpoint import write_wave
@@ -19,12 +19,13 @@ from durable_django.store.ending import cancel
 from durable_django.store.waking import wake_due
 from tests.waiting import until
 
-from .forks import writing
+from .forks import claim_strands, fork_of, writing
 from .parked import (
     called,
     calling,
     ending,
     held_now,
+    kept,
     outcome_of,
     parked,
     parking,
@@ -232,3 +233,22 @@ def test_a_caller_and_its_child_may_end_at_the_same_moment(worker):
         assert now_of(run.id).status == "cancelled"
         assert now_of(child_id).status in ("completed", "cancelled")
         assert outcome_of(run)[0] in ("completed", "cancelled")
+
+
+def test_members_that_park_at_the_same_moment_share_what_was_kept(worker):
+    """Each event is for one of them, though they are parked by different workers."""
+    workers = [worker, make_worker(), make_worker()]
+    for _ in range(ROUNDS):
+        run = held_now(worker)
+        assert write_wave(worker, [fork_of(run, 6)]) == ["written"]
+        members = [claim_strands(each, run.id, 2) for each in workers]
+        kept(run.id, ["", "", ""])
+        waves = [[parking(m, path=f"{m.path}/paid") for m in theirs] for theirs in members]
+        pairs = zip(workers, waves, strict=True)
+        no_errors(at_once(*(writing(each, *wave) for each, wave in pairs)))
+        waits = list(Wait.objects.filter(execution_id=run.id))
+        ended = {wait.pk for wait in waits if wait.status == "completed"}
+        assert (len(waits), len(ended)) == (6, 3), "three events, three members"
+        events = Event.objects.filter(execution_id=run.id, status="delivered")
+        assert set(events.values_list("wait_id", flat=True)) == ended
+        Execution.objects.filter(root_id=run.id).update(priority=-1)

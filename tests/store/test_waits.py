@@ -146,6 +146,17 @@ def test_events_that_came_before_are_taken_in_their_order(worker):
     assert outcome_of(run, "poll[4]/paid") == ("open", None)
 
 
+def test_an_event_given_back_comes_before_those_that_were_sent_after_it(worker):
+    run = held_now(worker)
+    first, _ = sent(run, 1), sent(run, 2)
+    deliver_all(worker)
+    # As a member leaves it that had been given it, and has lost since.
+    Event.objects.filter(pk=first.pk).update(status="new", examined_at=None)
+    write_wave(worker, [parking(run)])
+    deliver_all(worker)
+    assert outcome_of(run) == ("completed", 1)
+
+
 def test_of_an_inbox_that_nobody_reads_the_event_with_the_right_key_is_found(worker):
     run = held_now(worker)
     kept(run.id, [f"other {n}" for n in range(1_200)])

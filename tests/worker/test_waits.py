@@ -298,10 +298,10 @@ def test_everything_waits_inside_everything(workers):
     workers.start(threads=2)
     workers.start(threads=2)
     run = Nested.start()
+    asked = durable.list_pending_inputs().filter(execution_id=run.pk)
     for turn in range(2):
         for item in range(3):
             durable.send_event(run, "go", [turn, item], key=str(item))
-        asked = durable.list_pending_inputs().filter(execution_id=run.pk)
         until(asked.exists)
         durable.provide_input(run, "asked", True)
         until(lambda: not asked.exists())

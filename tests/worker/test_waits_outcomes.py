@@ -1,8 +1,6 @@
 """Races for one outcome, on real connections, again and again: two answers, an answer with its
 deadline, a child's end with its parent, a cancel with whatever wakes."""
 
-# ruff: noqa: SIM117
-
 import random
 import threading
 from collections import Counter

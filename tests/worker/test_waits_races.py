@@ -1,8 +1,6 @@
 """Races of what parks with what wakes, on real connections, again and again: an event with the
 parking of its run, with its timeout, with a cancel; each has one outcome and nothing is stuck."""
 
-# ruff: noqa: SIM117
-
 import queue
 import random
 from collections import Counter
@@ -152,6 +150,37 @@ def test_members_that_park_side_by_side_each_get_their_event(workers, parking, r
     check_that_all_is_settled(runs)
     for pk in ids:
         assert durable.get_execution(pk).result == [0, 10, 20, 30]
+
+
+@runs_of(25, 400)
+def test_members_that_park_side_by_side_for_one_name_share_its_events_out(workers, parking, runs):
+    class Many(Workflow):
+        with foreach(lambda self: range(4)) as each:
+            answer = wait_for_event("answer")
+
+        @step
+        def last(self):
+            return sorted(self.outputs["each"])
+
+    ids = durable.start_many(Many, [{}] * runs)
+    for pk in ids[::2]:  # kept, before any of its members waits
+        durable.send_event(pk, "answer", -2)
+        durable.send_event(pk, "answer", -1)
+    for _ in range(2):
+        workers.start(threads=2)
+    sent = Counter()
+
+    def send(wait):
+        number = sent[wait.execution_id]
+        sent[wait.execution_id] += 1
+        send_quietly(wait.execution_id, "answer", number)
+
+    side_by_side(sending(parking, send))
+    check_that_all_is_settled(runs)
+    for pk in ids[::2]:
+        assert durable.get_execution(pk).result == [-2, -1, 0, 1]
+    for pk in ids[1::2]:
+        assert durable.get_execution(pk).result == [0, 1, 2, 3]
 
 
 @pytest.mark.parametrize(("published", "runs"), sizes(sent=(100, 3000), published=(40, 800)))

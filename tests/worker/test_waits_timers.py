@@ -3,8 +3,6 @@
 Compared are the times in the rows, all of them the database's.
 """
 
-# ruff: noqa: SIM117
-
 import itertools
 import threading
 from datetime import timedelta

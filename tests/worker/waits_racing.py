@@ -1,5 +1,5 @@
 """Things that happen at the same moment, each on a connection of its own, and what has to hold
-afterwards of everything that waited: one outcome each, told alike by all rows, nothing left over."""
+afterwards of everything that waited: one outcome each, told alike by all rows, nothing left."""
 
 import random
 import threading
