@@ -113,6 +113,7 @@ def run_atomic(
             if gave_up or not (is_repeatable(error) or is_away(error)):
                 break  # a constraint checked at commit, say
             attempt.__dict__.pop("context", None)
+            attempt.__dict__.pop("waits", None)
             connection = connections[settings.DATABASE]
             if is_away(error) and not connection.in_atomic_block:
                 connection.close()  # a lost one stays lost until it is made anew

@@ -1,7 +1,5 @@
 """Runs that wait, told as stories: parked, woken once by what they wait for, replayed alike."""
 
-# ruff: noqa: SIM117
-
 from __future__ import annotations
 
 from datetime import timedelta
@@ -10,8 +8,8 @@ import pytest
 
 from durable_django import (
     ChildFailed,
-    Workflow,
     WaitTimeout,
+    Workflow,
     branch,
     call_workflow,
     days,
