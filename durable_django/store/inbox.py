@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from ..conf import settings
 from ..engine import values
@@ -49,7 +49,10 @@ def kept_for(waits: Sequence[Any]) -> dict[UUID, list[Arrived]]:
     runs = {wait.execution_id for wait in waits}
     names = {name for wait in waits for name in names_of(wait)}
     kept = Event.objects.using(settings.DATABASE).filter(
-        status=EventStatus.KEPT, ended_at__isnull=True, execution__isnull=False
+        status=EventStatus.KEPT,
+        ended_at__isnull=True,
+        execution__isnull=False,
+        kind__in={"callback" if wait.kind == "callback" else "event" for wait in waits},
     )
     ids = list(
         kept.filter(execution__id__any=list(runs), name__in=names)
@@ -102,16 +105,26 @@ def _copy_published(waits: Sequence[Any]) -> None:
         name__in={name for name, _ in wanted},
         key__in={key for _, key in wanted},
     )
-    found = [event for event in rows.order_by("id") if (event.name, event.key) in wanted]
+    found = [event for event in rows.order_by("id")[:MANY] if (event.name, event.key) in wanted]
     if not found:
         return
-    copies = [
+    insert_copies(
         copy_of(event, wait.execution_id, EventStatus.KEPT, now)
-        for event in found
         for wait in waits
-        if wait.kind != "callback" and wait.key == event.key and event.name in names_of(wait)
-    ]
-    insert_copies(copies)
+        if wait.kind != "callback"
+        for event in (found if len(found) < MANY else _not_copied(rows, wait))
+        if wait.key == event.key and event.name in names_of(wait)
+    )
+
+
+def _not_copied(published: QuerySet[Event], wait: Any) -> Iterable[Event]:
+    """Of very many that are kept, the first of each name that the run has not got yet."""
+    copies = Event.objects.using(settings.DATABASE).filter(
+        execution_id=wait.execution_id, source_id=OuterRef("pk")
+    )
+    fresh = published.filter(~Exists(copies), key=wait.key)
+    for name in names_of(wait):
+        yield from fresh.filter(name=name).order_by("id")[:1]
 
 
 def copy_of(event: Event, run_id: UUID, status: EventStatus, examined_at: datetime | None) -> Event:

@@ -19,7 +19,7 @@ from . import advisory, clock, wakeup
 from .hot import Locked, insert_rows
 from .inbox import awaiting, consume, kept_for, leave_to_delivery, names_of
 from .records import LOCKED, Checkpoint, WaitRecord
-from .transactions import repeating, worker_transaction
+from .transactions import has_row_locks, repeating, worker_transaction
 
 COLUMNS = WaitRecord._fields[:-1]
 
@@ -45,6 +45,17 @@ def lock_inboxes(wave: Sequence[Checkpoint], verdicts: list[str]) -> None:
     shared = advisory.share(lock for locks in published.values() for lock in locks)
     for index in parking:
         if inbox_of[index] not in held or not shared.issuperset(published[index]):
+            verdicts[index] = LOCKED
+
+
+def leave_answered(wave: Sequence[Checkpoint], verdicts: list[str]) -> None:
+    """What ends others waits until nobody answers an input of its run any more: that is a
+    transaction of somebody's, and may be long."""
+    for index, checkpoint in enumerate(wave):
+        end = checkpoint.end
+        if verdicts[index] != "held" or end is None or not checkpoint.is_alone:
+            continue
+        if is_being_answered(end.above[0]):
             verdicts[index] = LOCKED
 
 
@@ -171,8 +182,6 @@ def stop_waits(member_ids: Sequence[UUID]) -> list[UUID]:
 
 def is_being_answered(run_id: UUID) -> bool:
     """Whether somebody answers an input of the run in a transaction that is still open."""
-    from .transactions import has_row_locks
-
     if not has_row_locks():
         return False
     rows = Wait.objects.using(settings.DATABASE).filter(

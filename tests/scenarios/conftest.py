@@ -13,7 +13,7 @@ from django.db import connection
 
 from tests.waiting import WAIT_SECONDS, until
 
-ON_POSTGRESQL = ["test_postgresql.py", "test_postgresql_clocks.py"]
+ON_POSTGRESQL = ["test_postgresql_answers.py", "test_postgresql.py", "test_postgresql_clocks.py"]
 collect_ignore = [] if connection.vendor == "postgresql" else ON_POSTGRESQL
 
 ROOT = Path(__file__).resolve().parent.parent.parent

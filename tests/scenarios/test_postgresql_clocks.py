@@ -78,7 +78,7 @@ def test_a_worker_whose_clock_is_wrong_by_an_hour_changes_nothing(fleet, clocks)
         if n % 2:
             heard[pk] = durable.send_event(pk, "go", n)
     later = Clocked.start({"seconds": 0.2}, scheduled_at=database_time() + SECOND)
-    until(lambda: not Execution.objects.filter(finished_at__isnull=True).exists(), 60)
+    until(lambda: not Execution.objects.filter(finished_at__isnull=True).exists(), 8)
     ended = database_time()
     seen = set()
     for n, pk in enumerate([*ids, later.pk]):
