@@ -78,6 +78,7 @@ class Attempt:
         self._transition: tuple[Outcome, Transition] | None = None
         # How to stop the body; set by whoever runs it.
         self.interrupt: Callable[[Attempt], bool] | None = None
+        self.interrupted_at: float | None = None
 
     @cached_property
     def context(self) -> Context:

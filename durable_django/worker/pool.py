@@ -73,7 +73,7 @@ class Pool:
         self.unsure = False
         # Attempts whose body runs now, apart from the leader's wave.
         self.active: set[Attempt] = set()
-        # Attempts that could not be interrupted when they were given up.
+        # Attempts that were given up, and whose bodies go on.
         self.interrupting: set[Attempt] = set()
         self.costs = Costs()
         self.may_start: Callable[[], bool] = lambda: True
@@ -391,8 +391,8 @@ class Pool:
             self.interrupting.add(attempt)
 
     def interrupt_again(self) -> bool:
-        """Tries what could not be interrupted at the first moment; whether any is left."""
+        """Interrupts bodies that go on; whether any could not be interrupted so far."""
         for attempt in list(self.interrupting):
             if attempt.interrupt is None or attempt.interrupt(attempt):
                 self.interrupting.discard(attempt)
-        return bool(self.interrupting)
+        return any(attempt.interrupted_at is None for attempt in self.interrupting)

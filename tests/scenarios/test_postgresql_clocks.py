@@ -18,6 +18,8 @@ from tests.waiting import until
 WRONG = Path(__file__).resolve().parent.parent / "killing" / "wrong_clock"
 HOUR = 3600
 SECOND = timedelta(seconds=1)
+# What two workers know of the database's time differs by how long its answers took.
+SKEW = timedelta(seconds=0.25)
 # Times that lie in the future on purpose.
 AHEAD = {"due_at", "wake_at", "timeout_at", "ready_at"}
 
@@ -61,24 +63,32 @@ def check_times(begun, ended):
     }
     assert wrong == set()
     for wait in Wait.objects.filter(due_at__isnull=False, status="timed_out"):
-        assert timedelta(0) <= wait.resolved_at - wait.due_at < SECOND
+        assert -SKEW <= wait.resolved_at - wait.due_at < SECOND
     for wait in Wait.objects.filter(kind="sleep"):
         # One of them was to end at a moment that is over by any of the clocks.
-        assert timedelta(0) <= wait.resolved_at - max(wait.due_at, wait.created_at) < SECOND
+        assert -SKEW <= wait.resolved_at - max(wait.due_at, wait.created_at) < SECOND
 
 
-@pytest.mark.parametrize("clocks", [[HOUR], [-HOUR], [0, HOUR, -HOUR]], ids=str)
+@pytest.mark.parametrize(
+    "clocks",
+    [
+        pytest.param([HOUR], marks=pytest.mark.slow),
+        pytest.param([-HOUR], marks=pytest.mark.slow),
+        [0, HOUR, -HOUR],
+    ],
+    ids=str,
+)
 def test_a_worker_whose_clock_is_wrong_by_an_hour_changes_nothing(fleet, clocks):
     begun = database_time()
     processes = [start(fleet, seconds) for seconds in clocks]
-    inputs = [{"seconds": 0.2 + n / 50} for n in range(20 * len(clocks))]
+    inputs = [{"seconds": 0.2 + n / 50} for n in range(12 * len(clocks))]
     ids = durable.start_many(Clocked, inputs)
     heard = {}
     for n, pk in enumerate(ids):
         if n % 2:
             heard[pk] = durable.send_event(pk, "go", n)
     later = Clocked.start({"seconds": 0.2}, scheduled_at=database_time() + SECOND)
-    until(lambda: not Execution.objects.filter(finished_at__isnull=True).exists(), 8)
+    until(lambda: not Execution.objects.filter(finished_at__isnull=True).exists(), 60)
     ended = database_time()
     seen = set()
     for n, pk in enumerate([*ids, later.pk]):
@@ -90,7 +100,7 @@ def test_a_worker_whose_clock_is_wrong_by_an_hour_changes_nothing(fleet, clocks)
         seen |= {round((clock - begun.timestamp()) / HOUR) for clock in run.context["clocks"]}
         assert [row.status for row in run.steps.filter(name="first")] == ["failed", "completed"]
         before, after = run.steps.filter(name="first").order_by("attempt")
-        assert timedelta(seconds=0.3) <= after.started_at - before.finished_at < SECOND * 1.3
+        assert timedelta(seconds=0.3) - SKEW <= after.started_at - before.finished_at < SECOND * 1.3
     assert seen == {seconds // HOUR for seconds in clocks}
     later.refresh_from_db()
     assert later.started_at - later.scheduled_at < SECOND

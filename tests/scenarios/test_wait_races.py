@@ -76,7 +76,7 @@ def test_sigterm_leaves_parked_runs_as_they_are(fleet):
 def test_what_a_killed_worker_had_parked_is_woken_in_time_by_another(fleet):
     first = fleet.start("--threads=2")
     fleet.until_serving(first)
-    ids = durable.start_many(waits.Naps, [{"seconds": 1.5 + n / 20} for n in range(20)])
+    ids = durable.start_many(waits.Naps, [{"seconds": 1.0 + n / 20} for n in range(20)])
     parked(20)
     fleet.start("--threads=2", POLL_SECONDS=1)
     until(lambda: Worker.objects.count() == 2)
@@ -179,10 +179,10 @@ def kill_at_random(fleet, *, runs, workers, kills, seed):
 
 
 def test_a_few_kills_leave_no_run_that_waits_for_ever(fleet):
-    kill_at_random(fleet, runs=40, workers=1, kills=2, seed=1)
+    kill_at_random(fleet, runs=24, workers=1, kills=2, seed=1)
 
 
 @pytest.mark.kill
-@pytest.mark.parametrize("seed", [2, 3, 4])
+@pytest.mark.parametrize("seed", [2, 3])
 def test_many_kills_leave_no_run_that_waits_for_ever(fleet, seed):
     kill_at_random(fleet, runs=400, workers=2, kills=25, seed=seed)

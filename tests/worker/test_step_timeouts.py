@@ -11,6 +11,9 @@ from durable_django.exceptions import ExecutionFailed
 from durable_django.models import StepRun
 from tests.waiting import until
 
+# An interrupt may come where Python ignores what is raised, and is then raised again.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
 # Within 0.05 s on a machine that has nothing else to do.
 SOON_SECONDS = 1.5
 ONCE_MORE = Retry(max_attempts=2, backoff="constant", base=0.01)
@@ -174,10 +177,43 @@ def test_logging_goes_on_after_a_logging_step_was_interrupted(workers):
             self.logger.info("still here")
 
     workers.start(threads=2)
-    for _ in range(10):
-        run = Chatty.start()
-        until(lambda run=run: run.refresh_from_db() or run.is_final)
     try:
+        for _ in range(10):
+            run = Chatty.start()
+            until(lambda run=run: run.refresh_from_db() or run.is_final)
         After.start().get_result(timeout=20)
     finally:
         over.append(True)
+
+
+def test_an_interrupt_that_a_destructor_swallows_is_raised_again(workers, monkeypatch):
+    """Python ignores what a destructor raises, so that the body would go on for ever."""
+    monkeypatch.setattr("durable_django.worker.slots.AGAIN_SECONDS", 0.05)
+    monkeypatch.setattr("sys.unraisablehook", lambda unraisable: swallowed.append(1))
+    swallowed, over, ended = [], [], []
+
+    class Swallows:
+        def __del__(self):
+            while not swallowed and not over:
+                sum(range(100))
+
+    class Goes(Workflow):
+        @step(timeout=0.05)
+        def only(self):
+            try:
+                thing = Swallows()
+                del thing
+                while not over:
+                    sum(range(100))
+            finally:
+                ended.append(1)
+
+    workers.start(threads=1)
+    run = Goes.start()
+    try:
+        with pytest.raises(ExecutionFailed, match="StepTimeout"):
+            run.get_result(timeout=20)
+        until(lambda: ended)
+    finally:
+        over.append(True)
+    assert swallowed

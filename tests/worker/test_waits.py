@@ -91,7 +91,7 @@ def test_an_async_step_that_waits_holds_no_task(workers):
     runs = [Naps.start() for _ in range(20)]
     until(lambda: Wait.objects.filter(kind="event", status="open").count() == 20)
     until(lambda: not service.pool.loop.running)
-    assert service.pool.runs == {}
+    until(lambda: not service.pool.runs)
     for n, run in enumerate(runs):
         durable.send_event(run, "go", n)
     assert [run.get_result(timeout=20) for run in runs] == [[7, n] for n in range(20)]

@@ -80,7 +80,7 @@ class Asks(Workflow):
         return [self.outputs["asked"], self.answers["asked"].comment]
 
 
-@runs_of(80, 1200)
+@runs_of(60, 1000)
 def test_of_two_answers_at_once_one_counts_and_the_other_is_told(workers, runs):
     class Question(Asks):
         pass
@@ -104,7 +104,7 @@ def test_of_two_answers_at_once_one_counts_and_the_other_is_told(workers, runs):
     assert sum(winners.values()) == runs
 
 
-@runs_of(100, 2000)
+@runs_of(60, 1500)
 def test_an_answer_that_was_taken_counts_though_its_time_is_up(workers, runs):
     class Late(Workflow):
         asked = wait_for_input(timeout=lambda self: self.input["seconds"], timeout_value="late")
@@ -140,7 +140,7 @@ def test_an_answer_that_was_taken_counts_though_its_time_is_up(workers, runs):
         assert (wait.execution.result, wait.status) == told[taken[wait.pk]]
 
 
-@runs_of(40, 700)
+@runs_of(30, 400)
 def test_a_child_that_ends_while_its_parent_parks_is_heard(workers, runs):
     class Child(Workflow):
         @step
@@ -177,7 +177,7 @@ def test_a_child_that_ends_while_its_parent_parks_is_heard(workers, runs):
     assert ends.count() == 3 * runs
 
 
-@runs_of(60, 1200)
+@runs_of(50, 800)
 def test_a_child_that_ends_when_its_caller_gives_it_up_has_one_outcome(workers, runs):
     class Slow(Workflow):
         pause = sleep_for(lambda self: self.input["seconds"])
@@ -220,7 +220,7 @@ def test_a_child_that_ends_when_its_caller_gives_it_up_has_one_outcome(workers, 
 
 
 @pytest.mark.parametrize("wakes", ["event", "answer", "sleep", "child"])
-@runs_of(40, 800)
+@runs_of(30, 500)
 def test_a_cancel_and_a_wake_up_at_once_leave_one_outcome(workers, runs, wakes):
     class Child(Workflow):
         begun = wait_for_event("go")

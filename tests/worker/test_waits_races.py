@@ -95,7 +95,8 @@ class Go:
         self.sent = Counter()
 
     def __call__(self, wait):
-        for name in Wait(names_text=wait.names_text).names or [wait.name]:
+        names = Wait(names_text=wait.names_text).names or [wait.name]
+        for name in names if wait.kind == "all" else names[:1]:
             number = self.sent[wait.execution_id, name]
             self.sent[wait.execution_id, name] += 1
             if self.published:
@@ -104,7 +105,7 @@ class Go:
                 send_quietly(wait.execution_id, name, number)
 
 
-@pytest.mark.parametrize(("published", "runs"), sizes(sent=(60, 1200), published=(15, 300)))
+@pytest.mark.parametrize(("published", "runs"), sizes(sent=(40, 700), published=(10, 150)))
 def test_no_event_that_is_sent_while_its_run_parks_is_lost(workers, parking, published, runs):
     def key(self):
         return self.input["key"] if published else None
@@ -129,7 +130,7 @@ def test_no_event_that_is_sent_while_its_run_parks_is_lost(workers, parking, pub
         assert durable.get_execution(pk).result == [0, ("go", 1), {"go": 2, "more": 0}]
 
 
-@runs_of(25, 400)
+@runs_of(20, 250)
 def test_members_that_park_side_by_side_each_get_their_event(workers, parking, runs):
     class Many(Workflow):
         with foreach(lambda self: range(4)) as each:
@@ -152,7 +153,7 @@ def test_members_that_park_side_by_side_each_get_their_event(workers, parking, r
         assert durable.get_execution(pk).result == [0, 10, 20, 30]
 
 
-@runs_of(25, 400)
+@runs_of(20, 250)
 def test_members_that_park_side_by_side_for_one_name_share_its_events_out(workers, parking, runs):
     class Many(Workflow):
         with foreach(lambda self: range(4)) as each:
@@ -183,7 +184,7 @@ def test_members_that_park_side_by_side_for_one_name_share_its_events_out(worker
         assert durable.get_execution(pk).result == [0, 1, 2, 3]
 
 
-@pytest.mark.parametrize(("published", "runs"), sizes(sent=(100, 3000), published=(40, 800)))
+@pytest.mark.parametrize(("published", "runs"), sizes(sent=(80, 2000), published=(30, 500)))
 def test_an_event_and_a_timeout_at_one_moment_have_one_outcome(workers, parking, published, runs):
     class Late(Workflow):
         answer = wait_for_event(
@@ -204,14 +205,19 @@ def test_an_event_and_a_timeout_at_one_moment_have_one_outcome(workers, parking,
     for _ in range(2):
         workers.start(threads=2)
     parked = [parking.get(timeout=RACE_SECONDS) for _ in ids]
-    parked.sort(key=lambda wait: wait.due_at)
     keys = {pk: str(n) for n, pk in enumerate(ids)}
-    seconds = [jitter(draw, 0.03) for _ in ids]
+    moments = [clock.after(wait.due_at, jitter(draw, 0.03)) for wait in parked]
+    # Of ten one is sent at once, and one never: on a slow machine all others may be late.
+    moments[::10] = [clock.now()] * len(moments[::10])
+    plan = sorted(zip(moments, parked, strict=True), key=lambda pair: pair[0])
+    never = {wait.execution_id for wait in parked[5::10]}
 
     def send_some(which):
         def body():
-            for wait, more in list(zip(parked, seconds, strict=True))[which::2]:
-                not_before(clock.after(wait.due_at, more))
+            for moment, wait in plan[which::2]:
+                not_before(moment)
+                if wait.execution_id in never:
+                    continue
                 if published:
                     durable.publish_event("go", key=keys[wait.execution_id], payload="in time")
                 else:
@@ -236,7 +242,7 @@ def test_an_event_and_a_timeout_at_one_moment_have_one_outcome(workers, parking,
     assert set(outcomes) == {"late", "in time"}
 
 
-@runs_of(50, 1500)
+@runs_of(40, 800)
 def test_a_race_of_an_event_with_a_sleep_is_won_once(workers, parking, runs):
     class First(Workflow):
         with race() as first:
