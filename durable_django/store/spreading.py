@@ -48,14 +48,15 @@ def spread_next(worker_id: UUID) -> Delivered:
     # has committed, too, when these locks are ours; who parks later looks, and sees them.
     with worker_transaction(worker_id):
         advisory.wait_for_sharers(advisory.published(*named) for named in events)
-    is_locked = False
     for event in sorted(events.values(), key=lambda event: event.pk):
         after: int | None = 0
         while after is not None:
             batch = repeating(lambda e=event, n=after: _copy_batch(worker_id, e, n))  # type: ignore[misc]
-            is_locked = is_locked or batch is None
-            after = batch.after if batch is not None else None
-    return Delivered(is_more=not is_locked, is_locked=is_locked)
+            if batch is None:
+                # Younger ones wait, too: who waits for any of several is to get the older.
+                return Delivered(is_locked=True)
+            after = batch.after
+    return Delivered(is_more=True)
 
 
 class _Copied(NamedTuple):

@@ -127,6 +127,21 @@ def test_an_event_published_while_runs_park_reaches_each_that_was_parked_before(
     assert outcome_of(after)[0] == "open", "without keep it is not for who comes later"
 
 
+def test_a_younger_published_event_does_not_overtake_one_that_another_worker_spreads(worker):
+    """Who waits for any of several gets the first that was published."""
+    run = parked(worker, kind="any", name="", names=("paid", "refused"))
+    older, younger = published(1, name="paid"), published(2, name="refused")
+
+    def spread():
+        list(Event.objects.select_for_update(no_key=True).filter(pk=older.pk))
+
+    with OpenTransaction(spread):
+        assert deliver_all(make_worker()) == (0, False, True)
+        assert state_of(younger) == "new"
+    assert deliver_all(worker).woken == 1
+    assert outcome_of(run) == ("completed", ("paid", 1))
+
+
 def test_an_event_given_back_while_another_parks_for_it_reaches_that_one(worker):
     """Of a member that has lost, beside which somebody else begins to wait for the same."""
     run = held_now(worker)
