@@ -65,7 +65,7 @@ def test_context_changes_before_a_wait_are_made_again_and_count_once(durable):
     durable.assert_context(run, n=111, seen=[11])
 
 
-def test_a_resumed_step_keeps_its_begin_and_tells_its_logs_once(durable):
+def test_a_resumed_step_keeps_its_begin_and_tells_its_logs_once(durable, caplog):
     class Telling(Workflow):
         @step
         def talk(self):
@@ -73,7 +73,7 @@ def test_a_resumed_step_keeps_its_begin_and_tells_its_logs_once(durable):
             self.sleep_for(hours(1))
             self.logger.warning("after")
 
-    logging.getLogger("durable_django").setLevel(logging.INFO)
+    caplog.set_level(logging.INFO, "durable_django")
     run = durable.run(Telling)
     (parked,) = run.steps
     assert [line["message"] for line in parked.logs] == ["before"]
