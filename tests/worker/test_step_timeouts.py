@@ -190,7 +190,7 @@ def test_an_interrupt_that_a_destructor_swallows_is_raised_again(workers, monkey
     """Python ignores what a destructor raises, so that the body would go on for ever."""
     monkeypatch.setattr("durable_django.worker.slots.AGAIN_SECONDS", 0.05)
     monkeypatch.setattr("sys.unraisablehook", lambda unraisable: swallowed.append(1))
-    swallowed, over, ended = [], [], []
+    swallowed, over = [], []
 
     class Swallows:
         def __del__(self):
@@ -200,20 +200,17 @@ def test_an_interrupt_that_a_destructor_swallows_is_raised_again(workers, monkey
     class Goes(Workflow):
         @step(timeout=0.05)
         def only(self):
-            try:
-                thing = Swallows()
-                del thing
-                while not over:
-                    sum(range(100))
-            finally:
-                ended.append(1)
+            thing = Swallows()
+            del thing
+            while not over:
+                sum(range(100))
 
-    workers.start(threads=1)
+    service = workers.start(threads=1)
     run = Goes.start()
     try:
         with pytest.raises(ExecutionFailed, match="StepTimeout"):
             run.get_result(timeout=20)
-        until(lambda: ended)
+        until(lambda: not any(slot.attempt for slot in service.pool.slots))
     finally:
         over.append(True)
     assert swallowed
