@@ -72,7 +72,11 @@ def server() -> Iterator[str]:
         )
         with open(directory / "log", "wb") as log:
             postgres = subprocess.Popen(
-                [str(programs / "postgres"), "-D", str(data), "-k", str(directory), "-h", ""],
+                [
+                    *(str(programs / "postgres"), "-D", str(data), "-k", str(directory), "-h", ""),
+                    # Those of killed workers stay for a while on a busy machine.
+                    *("-c", "max_connections=400"),
+                ],
                 stdout=log,
                 stderr=log,
                 cwd=directory,
