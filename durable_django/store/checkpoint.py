@@ -59,7 +59,8 @@ def fenced_write(
     verdicts = [_verdict(worker_id, c, locked) for c in wave]
     _tell_locked_from_lost(worker_id, wave, verdicts)
     waits.lock_inboxes(wave, verdicts)
-    waits.leave_answered(wave, verdicts)
+    if not wait:
+        waits.leave_answered(wave, verdicts)
     if uncertain:
         _find_written(worker_id, wave, verdicts)
     mine = [c for c, verdict in zip(wave, verdicts, strict=True) if verdict == "held"]
