@@ -109,6 +109,8 @@ class Execution(models.Model):
     wake_at = models.DateTimeField(_("wakes"), null=True, blank=True)
     timeout_at = models.DateTimeField(_("times out"), null=True, blank=True)
     due_at = models.DateTimeField(null=True, blank=True)
+    # Since when it is paused, or will be: one that a worker holds ends its node first.
+    paused_at = models.DateTimeField(_("paused"), null=True, blank=True)
     started_at = models.DateTimeField(_("started"), null=True, blank=True)
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
 
@@ -116,7 +118,16 @@ class Execution(models.Model):
         verbose_name = _("execution")
         verbose_name_plural = _("executions")
         default_permissions = ("view",)
-        permissions = [("cancel_execution", _("Can cancel an execution"))]
+        permissions = [
+            ("start_execution", _("Can start a workflow")),
+            ("cancel_execution", _("Can cancel an execution")),
+            ("retry_execution", _("Can retry an execution, and choose where it goes on")),
+            ("rerun_execution", _("Can run an execution again from a node")),
+            ("pause_execution", _("Can pause and resume an execution")),
+            ("skip_execution", _("Can skip a failed node of an execution")),
+            ("edit_context", _("Can change the context of an execution")),
+            ("view_sensitive", _("Can see values that are masked")),
+        ]
         ordering = ("-id",)
         # No full index beside the key, and two more for a run, one more for a strand: start, claim
         # and finish write to each of them. Strands need no constraint to be unique: they are
@@ -176,6 +187,10 @@ class Execution(models.Model):
             models.CheckConstraint(
                 condition=~Q(status__in=["sleeping", "scheduled"]) | Q(due_at__isnull=False),
                 name="durable_execution_parked_due",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status="paused") | Q(paused_at__isnull=False),
+                name="durable_execution_paused",
             ),
             models.CheckConstraint(
                 condition=Q(kind="workflow", path="") | Q(kind="strand", parent__isnull=False),

@@ -57,6 +57,8 @@ def make_run(
         needs["finished_at"] = begun + timedelta(seconds=2)
     if status in ("sleeping", "scheduled"):
         needs["due_at"] = begun + timedelta(hours=1)
+    if status == "paused":
+        needs["paused_at"] = begun + timedelta(seconds=1)
     if status not in ("pending", "scheduled"):
         needs["started_at"] = begun + timedelta(seconds=0.5)
     state = RunState("", 0, 0, encoded(context or {}), encoded(outputs or {}))

@@ -6,7 +6,15 @@ from uuid import uuid4
 import pytest
 from django.db import IntegrityError, connection, transaction
 
-from durable_django.models import Execution, StepRun, Worker, WorkflowDefinition
+from durable_django.models import (
+    AuditEntry,
+    Execution,
+    Queue,
+    StepRun,
+    Tally,
+    Worker,
+    WorkflowDefinition,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -51,7 +59,7 @@ GOOD = [
     {"status": "sleeping", "wake_at": AT, "due_at": AT},
     {"status": "scheduled", "due_at": AT},
     {"status": "pending", "due_at": AT},
-    {"status": "paused"},
+    {"status": "paused", "paused_at": AT},
 ]
 WRONG = [
     ("durable_execution_status", {"status": "lost"}),
@@ -63,6 +71,7 @@ WRONG = [
     ("durable_execution_final_not_due", {"status": "failed", "finished_at": AT, "due_at": AT}),
     ("durable_execution_parked_due", {"status": "sleeping"}),
     ("durable_execution_parked_due", {"status": "scheduled"}),
+    ("durable_execution_paused", {"status": "paused"}),
     ("durable_execution_kind", {"kind": "strand", "path": "fetch/user"}),
     ("durable_execution_kind", {"path": "fetch/user"}),
     ("durable_execution_kind", {"kind": "other"}),
@@ -111,10 +120,31 @@ def test_a_definition_stands_once_for_each_version():
     )
 
 
+def test_a_queue_has_a_name_of_its_own_and_a_limit_of_at_least_one():
+    Queue.objects.create(name="mail", created_at=AT)
+    Queue.objects.create(name="reports", created_at=AT, concurrency_limit=1)
+    refused(
+        "durable_queue_limit",
+        lambda: Queue.objects.create(name="slow", created_at=AT, concurrency_limit=0),
+    )
+
+
+def test_an_audit_entry_tells_of_an_action_that_exists():
+    AuditEntry.objects.create(execution=execution(), verb="cancel", created_at=AT)
+    refused("durable_audit_verb", lambda: AuditEntry.objects.create(verb="drop", created_at=AT))
+
+
+def test_a_tally_stands_once_for_each_span_workflow_status_and_duration():
+    tally = {"span_seconds": 60, "begins_at": AT, "workflow_name": "shop", "duration_class": 3}
+    for status in ("completed", "failed"):
+        Tally.objects.create(**tally, status=status)
+    refused("durable_tally_once", lambda: Tally.objects.create(**tally, status="failed"))
+
+
 def test_every_constraint_of_the_models_is_violated_above():
     names = {
         constraint.name
-        for model in (Execution, StepRun, Worker, WorkflowDefinition)
+        for model in (Execution, StepRun, Worker, WorkflowDefinition, Queue, AuditEntry, Tally)
         for constraint in model._meta.constraints
     }
     source = __import__("pathlib").Path(__file__).read_text(encoding="utf-8")

@@ -116,7 +116,16 @@ def test_a_step_that_gave_none_has_completed(durable):
 def test_the_models_may_be_viewed_but_neither_added_nor_changed_nor_deleted():
     for model in (Execution, StepRun, WorkflowDefinition):
         assert model._meta.default_permissions == ("view",)
-    assert [name for name, _ in Execution._meta.permissions] == ["cancel_execution"]
+    assert [name for name, _ in Execution._meta.permissions] == [
+        "start_execution",
+        "cancel_execution",
+        "retry_execution",
+        "rerun_execution",
+        "pause_execution",
+        "skip_execution",
+        "edit_context",
+        "view_sensitive",
+    ]
 
 
 def test_a_timeout_is_kept_as_the_moment_it_passes(durable, Order):

@@ -1,0 +1,53 @@
+"""Audit: who did what to a run or a queue, written in the transaction of what it tells of.
+
+What code does all the time (starting, sending events) is told only where somebody is named: a row
+for each would cost as much as the start itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from ..conf import settings
+from ..engine import values
+from ..models import AuditEntry
+from . import clock
+
+BY_LENGTH_MAX = 255
+REASON_LENGTH_MAX = 10_000
+
+
+def who(by: Any) -> str:
+    """The name to keep of who did something: a user's, or the text itself; "" for None.
+
+    Raises TypeError for what is neither.
+    """
+    if by is None:
+        return ""
+    named = by.get_username() if hasattr(by, "get_username") else by
+    if not isinstance(named, str):
+        raise TypeError(f"by is a user, a string or None, not {by!r}")
+    return values.visible(named, BY_LENGTH_MAX)
+
+
+def record(
+    verb: str,
+    *,
+    execution_id: UUID | None = None,
+    queue: str = "",
+    by: Any = None,
+    reason: str = "",
+    detail: Mapping[str, Any] | None = None,
+) -> None:
+    """Writes one entry, of a run or of a queue, in the transaction that is open."""
+    AuditEntry.objects.using(settings.DATABASE).create(
+        execution_id=execution_id,
+        queue=queue,
+        verb=verb,
+        by=who(by),
+        reason=values.visible(reason, REASON_LENGTH_MAX),
+        detail_text=values.encode(dict(detail or {}), "detail"),
+        created_at=clock.now(),
+    )
