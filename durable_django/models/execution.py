@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from ..engine import values
 from .ids import uuid7
 from .lookups import TagsField, adapt_id
+from .rare import RARE, TagsIndex
 from .reading import output_text
 from .status import FINAL_VALUES, HELD, READY, ExecutionStatus
 from .worker import Worker
@@ -160,6 +161,13 @@ class Execution(models.Model):
                 name="durable_execution_parent",
                 condition=Q(parent__isnull=False),
             ),
+            # Lists and counts of what needs somebody's eyes; see rare.py.
+            models.Index(
+                fields=("status", "id"),
+                name="durable_execution_rare",
+                condition=Q(kind="workflow", status__in=RARE),
+            ),
+            TagsIndex(fields=("tags",), name="durable_execution_tags"),
         ]
         constraints = [
             models.UniqueConstraint(

@@ -18,6 +18,8 @@ class Worker(models.Model):
     # Boot and process namespace: only there does a pid that no longer exists mean a dead worker.
     pid_space = models.CharField(max_length=100, blank=True, default="")
     queues = models.JSONField(_("queues"), default=list)
+    # The code it has: ["shop.order v1", …].
+    workflows = models.JSONField(_("workflows"), default=list)
     threads = models.PositiveIntegerField(_("threads"), default=0)
     executor = models.CharField(_("executor"), max_length=50, default="threads")
     package_version = models.CharField(_("version"), max_length=50, blank=True, default="")
