@@ -1,4 +1,4 @@
-"""What people call: start, look up, cancel, retry. Each judges its arguments before it writes.
+"""What people call: start, look up, cancel. Each judges its arguments before it writes.
 
 All can be called inside the caller's transaction on the same database and then commit or roll back
 with it; only ``get_result`` cannot. Models are imported when a function runs, so that a project's
@@ -20,7 +20,7 @@ from .definition import registry
 from .definition.durations import Duration, to_seconds
 from .engine import values
 from .engine.ids import pk_of
-from .exceptions import ExecutionFailed, ExecutionNotFound, InvalidState, WorkflowNotFound
+from .exceptions import ExecutionFailed, ExecutionNotFound, InvalidState
 from .store.options import UNSET, input_text, settled
 from .store.options import tags_given as _tags
 
@@ -48,6 +48,7 @@ def start(
     scheduled_at: datetime | None = None,
     idempotency_key: str | None = None,
     tags: Iterable[str] | Mapping[str, Any] | None = None,
+    by: Any = None,
 ) -> Execution:
     """Starts a run and returns its Execution; workers take it up when the transaction commits.
 
@@ -56,6 +57,7 @@ def start(
     ``scheduled_at`` is an aware datetime before which the run does not begin. With an
     ``idempotency_key`` already used for this workflow, the execution that has it is returned and
     nothing is started. ``tags`` are strings, or a mapping of names to scalars, to find the run by.
+    ``by`` is a user or a text, kept in the run's history.
 
     Raises WorkflowNotFound, QueueNotFound, NotSerializable (naming the path in the input),
     PayloadTooLarge, whatever ``clean_input`` raises, TypeError or ValueError naming an argument.
@@ -74,7 +76,7 @@ def start(
         idempotency_key=idempotency_key,
         tags=tags,
     )
-    execution, created = starting.insert(options, input_text(cls, input))
+    execution, created = starting.insert(options, input_text(cls, input), by=by)
     if created:
         starting.tell_started(cls.definition.name, [execution.pk])
     return execution
@@ -149,6 +151,7 @@ def list_executions(
     """
     from .models import Execution, ExecutionStatus
     from .models.execution import ExecutionKind
+    from .models.rare import RARE, rare_only, tagged_only
 
     rows = Execution.objects.using(settings.DATABASE).filter(kind=ExecutionKind.WORKFLOW)
     if workflow is not None:
@@ -164,16 +167,20 @@ def list_executions(
                 known = ", ".join(ExecutionStatus.values)
                 raise ValueError(f"no execution status is called {one!r} (there are {known})")
         rows = rows.filter(status__in=wanted)
+        if wanted and set(wanted) <= set(RARE):
+            rows = rare_only(rows)  # by their index
     if queue is not None:
         rows = rows.filter(queue=queue)
-    if tags is not None:
-        rows = rows.filter(tags__tagged=_tags(tags))
+    if tags is not None and (wanted_tags := _tags(tags)):
+        rows = tagged_only(rows).filter(tags__tagged=wanted_tags)
     rows = rows.order_by("-id")
     return rows if limit is None else rows[:limit]
 
 
-def cancel(id: ExecutionLike, reason: str = "", compensate: bool = False) -> Execution:
-    """Ends a run as ``cancelled``, with a reason people will read.
+def cancel(
+    id: ExecutionLike, reason: str = "", compensate: bool = False, *, by: Any = None
+) -> Execution:
+    """Ends a run as ``cancelled``, with a reason people will read; ``by`` is a user or a text.
 
     After it returns nothing of the run is recorded or claimed; a step that is running is
     interrupted where possible and its outcome discarded. With ``compensate`` what it completed is
@@ -181,28 +188,12 @@ def cancel(id: ExecutionLike, reason: str = "", compensate: bool = False) -> Exe
     ``compensated`` or ``compensation_failed``. Raises ExecutionNotFound, and InvalidState for a run
     that has ended or is being compensated.
     """
-    from .store import ending
+    from .store import audit, ending
 
     if not isinstance(reason, str):
         raise TypeError(f"reason must be a string, not {reason!r}")
-    return ending.cancel(pk_of(id), values.visible(reason, 10_000), bool(compensate))
-
-
-def retry(id: ExecutionLike) -> Execution:
-    """Lets a failed or cancelled run go on from the node it stopped at, with fresh attempts.
-
-    What had completed is not run again. A run whose timeout has passed gets the workflow's timeout
-    anew. Raises ExecutionNotFound, InvalidState.
-    """
-    from .store import ending
-
-    pk = pk_of(id)
-    run = get_execution(pk)
-    try:
-        timeout = registry.get(run.workflow_name, run.version).definition.options.timeout
-    except WorkflowNotFound:
-        timeout = None
-    return ending.retry(pk, timeout)
+    audit.who(by)
+    return ending.cancel(pk_of(id), values.visible(reason, 10_000), bool(compensate), by)
 
 
 def list_children(id: ExecutionLike) -> QuerySet[Execution]:
@@ -254,7 +245,6 @@ astart = sync_to_async(start)
 astart_many = sync_to_async(start_many)
 aget_execution = sync_to_async(get_execution)
 acancel = sync_to_async(cancel)
-aretry = sync_to_async(retry)
 
 
 def _deadline(timeout: Duration | None) -> float | None:

@@ -35,28 +35,33 @@ def send_event(
     *,
     key: str | None = None,
     idempotency_key: str | None = None,
+    by: Any = None,
 ) -> Event:
     """Sends an event to one run; returns its Event. It is for the oldest wait for that name, or
     kept for the wait that will come; events of one name are delivered in the order they were sent.
 
     ``name`` is the event's name, or the node that waits for it. ``key`` picks among several waits
     of the run for one name. With an ``idempotency_key`` that this run has got already nothing is
-    sent, even if it has ended since: the event that has it is returned.
+    sent, even if it has ended since: the event that has it is returned. ``by`` is a user or a text,
+    kept in the run's history.
 
     Raises ExecutionNotFound, InvalidState for a run that has ended, NotSerializable,
     PayloadTooLarge, TypeError or ValueError naming an argument.
 
     >>> durable.send_event(execution, "payment.success", {"id": 7})  # doctest: +SKIP
     """
-    from .store import sending
+    from .store import audit, sending
 
+    audit.who(by)
     pk = pk_of(id)
     event_name, event_key = _read_name(name), read_key(key)
     text = _read_payload(payload)
     if idempotency_key is not None:
         read_name(idempotency_key, "idempotency_key")
     while True:
-        event = sending.send(pk, event_name, text, key=event_key, idempotency_key=idempotency_key)
+        event = sending.send(
+            pk, event_name, text, key=event_key, idempotency_key=idempotency_key, by=by
+        )
         if event is not None:
             return event
         run = api.get_execution(pk)

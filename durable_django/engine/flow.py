@@ -23,11 +23,13 @@ Visits = Mapping[str, int]
 
 
 class Course:
-    """The way on through one definition, keeping count of repeated visits."""
+    """The way on through one definition, keeping count of repeated visits, where there can be any
+    (``counts``: there will be)."""
 
-    def __init__(self, definition: Definition, visits: Visits) -> None:
+    def __init__(self, definition: Definition, visits: Visits, *, counts: bool = False) -> None:
         self.definition = definition
         self.visits = visits
+        self.counts = counts or definition.has_jumps or has_revisited(visits)
 
     def begin(self) -> str:
         """The first visit of a run."""
@@ -118,7 +120,7 @@ class Course:
 
     def _numbered(self, path: str) -> str:
         """``path`` with the number of this visit, from the second on."""
-        if not self.definition.has_jumps:
+        if not self.counts:
             return path
         number = self.visits.get(path, 0) + 1
         self.visits = {**self.visits, path: number}
@@ -129,6 +131,12 @@ class Course:
         if self.visits:
             inside = f"{outside}/"
             self.visits = {p: n for p, n in self.visits.items() if not p.startswith(inside)}
+
+
+def has_revisited(visits: Visits) -> bool:
+    """Whether something was visited again: where the code cannot jump, since somebody has let the
+    run go on at a node before."""
+    return any(number > 1 for number in visits.values())
 
 
 def following(

@@ -116,6 +116,13 @@ def _output(member: Member) -> str:
     return values.encode(failure, member.name)
 
 
+def what_members_gave(kind: str, members: Sequence[Member]) -> dict[str, Any]:
+    """The fields of the outcome of a parallel's or race's join that completed, of the nodes inside
+    its members."""
+    done = [member for member in members if member.status == "completed"]
+    return _gave(done[:1] if kind == "race" else done)
+
+
 def _gave(done: Iterable[Member]) -> dict[str, Any]:
     """The outputs of the nodes inside members, which those behind the block see."""
     outputs: dict[str, str] = {}

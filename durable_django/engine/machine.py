@@ -17,7 +17,7 @@ from ..definition.retry import NO_RETRY
 from ..exceptions import DefinitionChanged, RetryAfter
 from . import values
 from .context import Change, decode_changes
-from .flow import Course, following, named_chain
+from .flow import Course, following, has_revisited, named_chain
 from .paths import (
     chain_names,
     fork_of,
@@ -47,6 +47,8 @@ PARK = "park"  # the same attempt goes on when what it waits for is there
 
 # The kind of a visit that undoes another one.
 COMPENSATION = "compensation"
+# How the step run of a visit ended that is through: somebody may have said what it gave.
+THROUGH = ("completed", "skipped")
 
 
 class Visit(NamedTuple):
@@ -168,14 +170,19 @@ def next_visit(definition: Definition, state: RunState) -> Visit:
 
 
 def _check_fork(definition: Definition, block: Node, fork: str) -> None:
-    """The block of a fork is still what it was when its members began. ``fork`` is the stored form
-    of its results, which ends with the kind."""
-    forked = fork.rsplit('"', 2)[1]
+    """The block of a fork is still what it was when its members began."""
+    forked = kind_of_fork(fork)
     if forked != block.kind:
         raise DefinitionChanged(
             f"{definition.name}: node {block.name!r} is a {block.kind} now, but was a {forked} "
             "when its members began"
         )
+
+
+def kind_of_fork(fork: str) -> str:
+    """Of which kind the block was that forked. ``fork`` is the stored form of its results, which
+    ends with that."""
+    return fork.rsplit('"', 2)[1]
 
 
 def advance(
@@ -200,7 +207,7 @@ def advance(
     output = _recorded_output(visit, state, outcome, fetch)
     after = completed(state, visit.path, visit.node.kind, output, outcome.changes, onward, visits)
     if outcome.gave or outcome.gave_references:
-        after = _with_what_members_gave(after, outcome)
+        after = with_what_members_gave(after, outcome)
     if outcome.members:
         return Transition(after, FORK, output=output)
     if onward:
@@ -225,7 +232,7 @@ def _not_completed(
     return Transition(again, REOPEN if is_joining(visit.path) else RETRY)
 
 
-def _with_what_members_gave(state: RunState, outcome: Outcome) -> RunState:
+def with_what_members_gave(state: RunState, outcome: Outcome) -> RunState:
     """The nodes inside a parallel or race are seen by those behind it; what the join itself gave
     under the same name stays."""
     fresh = {**outcome.gave, **outcome.gave_references}
@@ -269,9 +276,11 @@ def replay(
     """``state`` brought up to date with the step runs recorded after its snapshot, and the one
     that has not ended, if any: it waits, or its start was committed (its seq is the next visit's).
 
-    ``counts_visits``: the definition can jump, or may be able to.
+    ``counts_visits``: the definition can jump, or may be able to. A run that somebody has let go
+    back counts them, too.
     """
     visits = dict(state.visits)
+    counts_visits = counts_visits or has_revisited(visits)
     for row in recorded:
         if row.status in ("running", "waiting"):
             return state, row
@@ -281,7 +290,7 @@ def replay(
         changes = decode_changes(row.changes)
         if row.kind == COMPENSATION:  # one that is tried again has parked, and so a snapshot
             state = undone(state, row.status, changes, row.next_path)
-        elif row.status == "completed":
+        elif row.status in THROUGH:
             state = completed(
                 state, row.path, row.kind, row.output, changes, row.next_path, {**visits}
             )
@@ -295,7 +304,7 @@ def seq_of_outputs(recorded: Sequence[Recorded], base: str = "") -> dict[str, st
     strand, the visit that forked it."""
     found: dict[str, str] = {}
     for row in recorded:
-        if row.status == "completed" and row.kind != COMPENSATION:
+        if row.status in THROUGH and row.kind != COMPENSATION:
             names = given_by(row.path, row.kind, row.next_path, base)
             found.update(dict.fromkeys(names, str(row.seq)))
     return found

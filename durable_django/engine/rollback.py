@@ -14,7 +14,7 @@ from uuid import UUID
 
 from ..exceptions import NotSerializable
 from .context import Change, apply_changes
-from .paths import fork_of, visit_of
+from .paths import fork_of, node_name, visit_of
 from .state import given_by
 
 # A rollback that has not found its first visit yet.
@@ -22,7 +22,8 @@ START = "~"
 
 
 class Completed(NamedTuple):
-    """The row of a visit that completed. ``base``: in a strand, the visit that forked it."""
+    """The row of a visit that completed. ``base``: in a strand, the visit that forked it.
+    ``skipped``: somebody said what it gave, so that only blocks that ended with it are undone."""
 
     step_id: int
     execution_id: UUID
@@ -30,6 +31,13 @@ class Completed(NamedTuple):
     kind: str
     next_path: str
     base: str
+    skipped: bool = False
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The nodes that completed with it, from the innermost out."""
+        given = given_by(self.path, self.kind, self.next_path, self.base)
+        return tuple(name for name in given if not self.skipped or name != node_name(self.path))
 
 
 class Undo(NamedTuple):
@@ -54,10 +62,9 @@ def undo_of(row: Completed, compensations: Mapping[str, Any]) -> list[Undo]:
     >>> [undo.path for undo in undo_of(row, {"trip": ..., "hotel": ...})]
     ['trip', 'trip/hotel']
     """
-    names = reversed(given_by(row.path, row.kind, row.next_path, row.base))
     return [
         Undo(row.step_id, row.execution_id, visit_of(row.path, name), name, row)
-        for name in names
+        for name in reversed(row.names)
         if name in compensations
     ]
 
@@ -75,7 +82,7 @@ def is_from(undo: Undo, cursor: str) -> bool:
     place = place_of(cursor)
     if place is None or undo.step_id < place[0]:
         return True
-    closed = [*given_by(undo.row.path, undo.row.kind, undo.row.next_path, undo.row.base)]
+    closed = [*undo.row.names]
     if undo.step_id > place[0] or place[1] not in closed:
         return False
     return closed.index(undo.node) <= closed.index(place[1])

@@ -29,7 +29,7 @@ _TAG_TEXT: Final = f'"{TAG}"'
 _UNPRINTABLE: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
-def encode(value: Any, path: str, *, limit: int | None = None) -> str:
+def encode(value: Any, path: str, *, limit: int | None = None, around: int = 0) -> str:
     """The JSON text of ``value``, which is not changed.
 
     Lets in None, bool, int, float, str, list, tuple, set, dict with str keys, datetime, date,
@@ -37,7 +37,8 @@ def encode(value: Any, path: str, *, limit: int | None = None) -> str:
     plain type. Equal sets give equal texts; ``encode(decode(text), …) == text``.
 
     ``path`` is what the value is called in errors, ``limit`` the most bytes its UTF-8 may have
-    (None: any). Raises NotSerializable with the path of the part at fault, and PayloadTooLarge.
+    (None: any), ``around`` how many containers around values that were judged before do not count
+    as nesting. Raises NotSerializable with the path of the part at fault, and PayloadTooLarge.
 
     >>> from datetime import date
     >>> encode({"n": 1, "due": date(2030, 1, 31)}, "input")
@@ -47,10 +48,10 @@ def encode(value: Any, path: str, *, limit: int | None = None) -> str:
     durable_django.exceptions.NotSerializable: input["items"][1]: builtins.object cannot be stored
     """
     try:
-        text = _dumps(plain(value, 0, QUICK))
+        text = _dumps(plain(value, -around, QUICK))
         size = len(text) if text.isascii() else len(text.encode())
         if "\\u0000" in text:  # NUL, or somebody's text about \u0000
-            plain(value, 0, STRICT)
+            plain(value, -around, STRICT)
     except Refused as refused:
         raise _at(path, refused) from None
     except ValueError as error:  # NaN, Infinity or a lone surrogate somewhere in it

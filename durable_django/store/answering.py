@@ -12,8 +12,8 @@ from django.db.models import Exists, OuterRef, Q
 
 from ..conf import settings
 from ..exceptions import InvalidState
-from ..models import FINAL, Execution, Wait, WaitKind, WaitStatus
-from . import clock, wakeup
+from ..models import FINAL, AuditVerb, Execution, Wait, WaitKind, WaitStatus
+from . import audit, clock, wakeup
 from .transactions import repeating
 
 
@@ -45,7 +45,20 @@ def _answer(wait_id: int, value_text: str, by: str, comment: str) -> None:
         )
         if not answered:
             raise refusal(waits.select_related("member").filter(pk=wait_id).first())
+        if by:
+            _tell(wait_id, by, comment)
         wakeup.notify_waits()
+
+
+def _tell(wait_id: int, by: str, comment: str) -> None:
+    wait = Wait.objects.using(settings.DATABASE).get(pk=wait_id)
+    audit.record(
+        AuditVerb.ANSWER,
+        execution_id=wait.execution_id,
+        by=by,
+        reason=comment,
+        detail={"name": wait.name, "node": wait.node, "path": wait.path},
+    )
 
 
 def refusal(wait: Wait | None) -> InvalidState:

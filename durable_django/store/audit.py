@@ -15,6 +15,8 @@ from ..engine import values
 from ..models import AuditEntry
 from . import clock
 
+# A value of a context that may be nested as deep as any stands two levels down: {"set": {key: …}}.
+AROUND_VALUES = 2
 BY_LENGTH_MAX = 255
 REASON_LENGTH_MAX = 10_000
 
@@ -30,6 +32,11 @@ def who(by: Any) -> str:
     if not isinstance(named, str):
         raise TypeError(f"by is a user, a string or None, not {by!r}")
     return values.visible(named, BY_LENGTH_MAX)
+
+
+def encoded(detail: Mapping[str, Any]) -> str:
+    """The detail of an entry, as it is stored."""
+    return values.encode(dict(detail), "detail", around=AROUND_VALUES)
 
 
 def record(
@@ -48,6 +55,6 @@ def record(
         verb=verb,
         by=who(by),
         reason=values.visible(reason, REASON_LENGTH_MAX),
-        detail_text=values.encode(dict(detail or {}), "detail"),
+        detail_text=encoded(detail or {}),
         created_at=clock.now(),
     )

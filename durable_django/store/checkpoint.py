@@ -13,9 +13,9 @@ from django.db.models import F
 
 from ..conf import settings
 from ..models import Execution, StepRun, StepStatus
-from . import bulk, children, deciding, hot, strands, waits
+from . import bulk, children, deciding, hot, pausing, strands, waits
 from .hot import Locked
-from .records import LOCKED, LOST, WRITTEN, Checkpoint, Taking
+from .records import LOCKED, LOST, PARKED, WRITTEN, Checkpoint, Taking
 from .transactions import has_row_locks, worker_transaction
 
 
@@ -45,10 +45,12 @@ def fenced_write(
     uncertain: bool,
     *,
     wait: bool = False,
+    starts: bool = False,
     taking: Taking | None = None,
 ) -> list[str]:
     """As :func:`write_wave`, inside a transaction that is open already. ``wait`` is for a
-    transaction of one run, which may wait for its lock.
+    transaction of one run, which may wait for its lock; ``starts``: of one whose attempt begins
+    when this is written, and does not where the run is to stop.
 
     A checkpoint that ``is_alone`` is the only one of its wave.
     """
@@ -62,10 +64,20 @@ def fenced_write(
     if not wait:
         waits.leave_answered(wave, verdicts)
     if uncertain:
-        _find_written(worker_id, wave, verdicts)
+        _find_written(worker_id, wave, verdicts, locked)
     mine = [c for c, verdict in zip(wave, verdicts, strict=True) if verdict == "held"]
+    # race: pause-and-checkpoint. Under the lock a pause comes wholly before, and the run stops
+    # here, or wholly after, and finds it held: the worker is told by the next node's checkpoint.
+    pausing_now = {c.execution_id for c in mine if locked[c.execution_id].paused_at is not None}
+    if starts and pausing_now:
+        pausing.park(pausing_now)
+        return [PARKED]
     _write(worker_id, mine if wait else _without_late_notes(mine), locked, taking)
-    return [WRITTEN if verdict == "held" else verdict for verdict in verdicts]
+    stops = {c.execution_id for c in mine if c.execution_id in pausing_now and c.ends_node}
+    if stops:
+        pausing.park(stops)
+    done = [PARKED if c.execution_id in stops else WRITTEN for c in wave]
+    return [mark if v == "held" else v for mark, v in zip(done, verdicts, strict=True)]
 
 
 def _verdict(worker_id: UUID, checkpoint: Checkpoint, locked: Mapping[UUID, Locked]) -> str:
@@ -96,7 +108,12 @@ def _tell_locked_from_lost(
             verdicts[index] = LOCKED if still else LOST
 
 
-def _find_written(worker_id: UUID, wave: Sequence[Checkpoint], verdicts: list[str]) -> None:
+def _find_written(
+    worker_id: UUID,
+    wave: Sequence[Checkpoint],
+    verdicts: list[str],
+    locked: Mapping[UUID, Locked],
+) -> None:
     # race: lost-answer. The commit went through though its answer did not: ask by key.
     rows = StepRun.objects.using(settings.DATABASE).filter(
         execution__id__any=[c.execution_id for c in wave], worker_id=worker_id
@@ -107,7 +124,9 @@ def _find_written(worker_id: UUID, wave: Sequence[Checkpoint], verdicts: list[st
     for index, checkpoint in enumerate(wave):
         step = checkpoint.step
         if step and (checkpoint.execution_id, step.seq, step.attempt) in written:
-            verdicts[index] = WRITTEN
+            row = locked.get(checkpoint.execution_id)
+            is_gone = row is not None and row.worker_id != worker_id
+            verdicts[index] = PARKED if is_gone and checkpoint.ends_node else WRITTEN
 
 
 def _without_late_notes(mine: list[Checkpoint]) -> list[Checkpoint]:
@@ -181,11 +200,12 @@ def _write(
 
 def record_start(worker_id: UUID, checkpoint: Checkpoint, recoveries: int | None = None) -> str:
     """Commits the start of an attempt as a ``running`` row before its body begins; the verdict.
+    PARKED: nothing was written, and it must not begin, since its run is to stop.
 
     ``recoveries`` is the count of workers that died inside this attempt, kept on the run.
     """
     with worker_transaction(worker_id):
-        verdicts = fenced_write(worker_id, [checkpoint], False, wait=True)
+        verdicts = fenced_write(worker_id, [checkpoint], False, wait=True, starts=True)
         if verdicts == [WRITTEN] and recoveries is not None and checkpoint.step:
             Execution.objects.using(settings.DATABASE).filter(pk=checkpoint.execution_id).update(
                 recoveries=recoveries, recovery_seq=checkpoint.step.seq
@@ -194,7 +214,9 @@ def record_start(worker_id: UUID, checkpoint: Checkpoint, recoveries: int | None
 
 
 def fence(leases: dict[UUID, int]) -> set[UUID]:
-    """Those of the runs whose lease is still the given one: one SELECT, no lock."""
+    """Those of the runs whose lease is still the given one, and that are not to stop: one SELECT,
+    no lock."""
     rows = Execution.objects.using(settings.DATABASE).filter(id__any=list(leases))
-    now = rows.filter(worker__isnull=False).values_list("id", "lease")
+    held = rows.filter(worker__isnull=False, paused_at__isnull=True)
+    now = held.values_list("id", "lease")
     return {pk for pk, lease in now if leases[pk] == lease}

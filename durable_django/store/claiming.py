@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import NamedTuple
 from uuid import UUID
@@ -17,12 +18,16 @@ from ..models import Execution, ExecutionStatus
 from ..models.history import recorded_since
 from ..models.status import READY
 from . import clock, wakeup
+from .gates import OPEN, Gate, free_places, not_paused, read_gates
 from .hot import claim_ready, has_ready
-from .inheriting import Inherited, inherited_by
+from .inheriting import Inherited, forget_changed, inherited_by
 from .transactions import has_row_locks, repeating, worker_transaction
 from .waits import Recorded as RecordedWait
 from .waits import recorded_waits
 
+# How often, and how long apart, the lock of a limited queue is asked for: others claim under it.
+GATE_LOOKS = 10
+GATE_SECONDS = 0.002
 NO_WAITS: Mapping[str, Sequence[RecordedWait]] = MappingProxyType({})
 READY_NOW = Q(status__in=READY, worker__isnull=True, wake_at__isnull=True)
 
@@ -48,6 +53,7 @@ class Claimed(NamedTuple):
     parent_id: UUID | None = None
     error_text: str = ""
     depth: int = 0
+    started_at: datetime | None = None
     recorded: Sequence[Recorded] = ()
     inherited: Inherited | None = None
     waits: Mapping[str, Sequence[RecordedWait]] = NO_WAITS
@@ -62,16 +68,28 @@ COLUMNS = Claimed._fields[:-3]
 
 
 def claim(
-    worker_id: UUID, queues: Sequence[str], count: int, *, suspects: bool = True
+    worker_id: UUID,
+    queues: Sequence[str],
+    count: int,
+    *,
+    suspects: bool = True,
+    gates: Mapping[str, Gate] | None = None,
 ) -> list[Claimed]:
-    """Up to ``count`` ready runs, of the first queue first, then by priority, then by age.
+    """Up to ``count`` ready runs, of the first queue first, then by priority, then by age; none of
+    a paused queue, and of a limited one no more than it has places.
 
     A worker that runs a suspect already asks for no other (``suspects=False``): it could not start.
+    ``gates`` are those it knows; None: they are read.
     """
+    held_back = read_gates() if gates is None else gates
     found: list[Claimed] = []
-    for queue in queues:
-        if len(found) < count:
-            wanted = count - len(found)
+    for queue in not_paused(queues, held_back):
+        wanted = count - len(found)
+        if wanted <= 0:
+            break
+        if held_back.get(queue, OPEN).limit is not None:
+            found += _claim_limited(worker_id, queue, wanted, suspects)
+        else:
             found += repeating(lambda q=queue, n=wanted: _claim(worker_id, q, n, suspects))  # type: ignore[misc]
     return with_what_they_need(found)
 
@@ -89,6 +107,28 @@ def _claim(worker_id: UUID, queue: str, count: int, suspects: bool) -> list[Clai
     return [Claimed(*row) for row in rows]
 
 
+def _claim_limited(worker_id: UUID, queue: str, count: int, suspects: bool) -> list[Claimed]:
+    """As many as the queue has places. Two that claim from it at the same moment do so one after
+    the other; an operator who holds its row for longer is not waited for."""
+    for _ in range(GATE_LOOKS if is_ready([queue]) else 0):
+        found = repeating(lambda: _claim_free_places(worker_id, queue, count, suspects))
+        if found is not None:
+            return found
+        time.sleep(GATE_SECONDS)
+    return []
+
+
+def _claim_free_places(
+    worker_id: UUID, queue: str, count: int, suspects: bool
+) -> list[Claimed] | None:
+    """None if somebody else has the lock of the queue."""
+    with worker_transaction(worker_id):
+        places = free_places(queue)
+        if not places:
+            return None if places is None else []
+        return _claim(worker_id, queue, min(count, places), suspects)
+
+
 def _with_history(found: list[Claimed]) -> list[Claimed]:
     """Reads, in one query, what was recorded after the snapshots; a fresh run has no history."""
     used = {run.id: run.snapshot_seq for run in found if run.lease > 1}
@@ -102,6 +142,9 @@ def _with_inheritance(found: list[Claimed]) -> list[Claimed]:
     strands = [(run.parent_id, run.path) for run in found if run.path and run.parent_id]
     if not strands:
         return found
+    again = {run.parent_id for run in found if run.path and run.parent_id and run.lease > 1}
+    if again:
+        forget_changed(again)
     inherited = inherited_by(strands)
     return [
         run._replace(inherited=inherited.get((run.parent_id, fork_of(run.path))))
@@ -148,6 +191,7 @@ def postpone(worker_id: UUID, pk: UUID, lease: int, seconds: float) -> None:
             wake_at=wake_at,
             due_at=Case(
                 When(status=ExecutionStatus.COMPENSATING, then=Value(wake_at)),
+                When(paused_at__isnull=False, then=F("timeout_at")),
                 earlier,
                 default=Value(wake_at),
             ),
@@ -178,9 +222,10 @@ def _release(worker_id: UUID, leases: dict[UUID, int]) -> int:
 
 
 def let_go(status: str) -> Case:
-    """What the status of a held execution becomes when its worker lets it go: ``status``, but a
-    rollback stays one."""
+    """What the status of an execution becomes that its worker lets go, or that is made ready:
+    ``status``, but a rollback stays one, and what is to stop is paused."""
     return Case(
         When(status=ExecutionStatus.COMPENSATING, then=Value(ExecutionStatus.COMPENSATING)),
+        When(paused_at__isnull=False, then=Value(ExecutionStatus.PAUSED)),
         default=Value(status),
     )

@@ -37,7 +37,7 @@ WITH next AS (
 )
 """
 _BEGIN = f"""{_NEXT}
-UPDATE "{Execution._meta.db_table}" AS e SET status = 'pending', held_back = FALSE, ready_at = %s
+UPDATE "{Execution._meta.db_table}" AS e SET status = %s, held_back = FALSE, ready_at = %s
 FROM next WHERE e.id = next.id RETURNING e.id
 """
 # Begin and claim in one: with one row written twice less, 10,000 items of which 50 run at a time
@@ -58,13 +58,14 @@ WHERE id = %s
 
 class Counted(NamedTuple):
     """A parent whose strands have ended: what is left, and how many of those held back behind
-    ``released_id`` may begin in their place."""
+    ``released_id`` may begin in their place: if the run ``is_paused``, when it is resumed."""
 
     id: UUID
     remaining: int
     failures: int
     released_id: UUID | None
     begins: int
+    is_paused: bool = False
 
 
 def write_counts(counted: Sequence[Counted], now: datetime, taking: Taking | None = None) -> None:
@@ -94,21 +95,22 @@ def _begin(row: Counted, now: datetime, taking: Taking | None) -> UUID | None:
     if row.released_id is None or not row.begins:
         return None
     connection = connections[settings.DATABASE]
+    status = "paused" if row.is_paused else "pending"
     if connection.vendor == "postgresql":
-        wanted: list[Any] = [row.id, row.released_id, row.begins, now]
+        wanted: list[Any] = [row.id, row.released_id, row.begins]
         with connection.cursor() as cursor:
-            if taking is not None and taking.limit >= len(taking.rows) + row.begins:
+            if taking is not None and not row.is_paused and taking.has_room_for(row.begins):
                 columns = ", ".join(f'e."{name}"' for name in COLUMNS)
-                cursor.execute(_TAKE.format(columns=columns), [*wanted, taking.worker_id, now])
+                cursor.execute(_TAKE.format(columns=columns), [*wanted, now, taking.worker_id, now])
                 found = sorted(cursor.fetchall())
                 taking.rows += found
             else:
-                cursor.execute(_BEGIN, wanted)
+                cursor.execute(_BEGIN, [*wanted, status, now])
                 found = sorted(cursor.fetchall())
             ids = [taken[0] for taken in found]
     else:
         rows = Execution.objects.using(settings.DATABASE)
         held_back = rows.filter(parent_id=row.id, id__gt=row.released_id, held_back=True)
         ids = list(held_back.order_by("id").values_list("id", flat=True)[: row.begins])
-        rows.filter(id__in=ids).update(status="pending", held_back=False, ready_at=now)
+        rows.filter(id__in=ids).update(status=status, held_back=False, ready_at=now)
     return ids[-1] if len(ids) == row.begins else None

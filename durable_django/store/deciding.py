@@ -23,6 +23,7 @@ from .counting import Counted, write_counts
 from .ending import end as end_run
 from .ending import tell_finished
 from .hot import Locked
+from .pausing import pause_below
 from .records import Checkpoint, StrandEnd
 from .reopening import members_of, reopen_members
 from .strands import count_ends, end_below
@@ -53,6 +54,8 @@ def reopened(checkpoint: Checkpoint) -> Checkpoint:
     assert checkpoint.move is not None
     run = Execution.objects.using(settings.DATABASE).get(pk=checkpoint.execution_id)
     remaining, released_id = reopen_members(run, base_state(checkpoint.move.snapshot, run.path))
+    if run.paused_at is not None:
+        pause_below(run.pk, run.paused_at)
     status = ExecutionStatus.WAITING if remaining else ExecutionStatus.PENDING
     move = checkpoint.move._replace(status=status, remaining=remaining, released_id=released_id)
     return checkpoint._replace(move=move)
@@ -88,6 +91,7 @@ def _finish(checkpoint: Checkpoint, end: StrandEnd, result: str) -> None:
         released_id=None,
         due_at=None,
         wake_at=None,
+        paused_at=None,
     )
     run.status = ExecutionStatus.COMPLETED.value
     if run.parent_id is not None:

@@ -1,4 +1,4 @@
-"""Ending a run by somebody else's word: cancel, its timeout; and reopening it: retry.
+"""Ending a run by somebody else's word: cancel, its timeout.
 
 Each runs alone, in its own transaction, under the run's lock, and raises the lease number, so that
 whoever drives the run can write nothing more.
@@ -17,11 +17,10 @@ from .. import signals
 from ..conf import settings
 from ..engine import values
 from ..exceptions import InvalidState
-from ..models import Execution, ExecutionStatus, StepRun, StepStatus
+from ..models import AuditVerb, Execution, ExecutionStatus, StepRun, StepStatus
 from ..models.execution import ExecutionKind
-from . import clock, wakeup
+from . import audit, clock, tallies, wakeup
 from .children import CALLER_ENDED, cancel_called, tell_parents
-from .reopening import reopen
 from .rollback import starts_rollback
 from .strands import end_below
 from .transactions import (
@@ -33,20 +32,20 @@ from .transactions import (
 )
 from .waits import is_being_answered, stop_waits
 
-RETRYABLE = (ExecutionStatus.FAILED, ExecutionStatus.CANCELLED)
 
-
-def cancel(pk: UUID, reason: str, compensate: bool = False) -> Execution:
+def cancel(pk: UUID, reason: str, compensate: bool = False, by: Any = None) -> Execution:
     """Ends a run that is not over; with ``compensate`` what it completed is undone first.
     InvalidState if it is over or is being undone, ExecutionNotFound if there is none."""
-    return repeating(lambda: _cancel(pk, reason, compensate))
+    return repeating(lambda: _cancel(pk, reason, compensate, by))
 
 
-def _cancel(pk: UUID, reason: str, compensate: bool) -> Execution:
+def _cancel(pk: UUID, reason: str, compensate: bool, by: Any) -> Execution:
     with worker_transaction(None):
         run = lock_execution(pk)
         _check_can_end(run)
         run.reason = reason
+        detail = {"compensate": compensate}
+        audit.record(AuditVerb.CANCEL, execution_id=pk, by=by, reason=reason, detail=detail)
         return end(run, ExecutionStatus.CANCELLED, compensate=compensate)
 
 
@@ -115,7 +114,7 @@ def end_alone(
     run.ready_at = now
     run.lease += 1
     run.worker_id = None
-    run.wake_at = run.due_at = None
+    run.wake_at = run.due_at = run.paused_at = None
     run.suspect, run.recoveries = False, 0
     run.save(
         using=settings.DATABASE,
@@ -128,6 +127,7 @@ def end_alone(
             "worker",
             "wake_at",
             "due_at",
+            "paused_at",
             "suspect",
             "recoveries",
             "remaining",
@@ -156,6 +156,7 @@ def stop_step_runs(ids: Sequence[UUID], status: str, now: datetime) -> None:
 
 def tell_finished(run: Execution) -> None:
     """Tells, once it is committed, that a run has reached the status it has here."""
+    tallies.count_when_committed(run)
     if signals.execution_finished.receivers:
         transaction.on_commit(lambda: _tell(run), using=settings.DATABASE)
 
@@ -164,27 +165,3 @@ def _tell(run: Execution) -> None:
     signals.execution_finished.send_robust(
         sender=run.workflow_name, execution_id=run.pk, status=str(run.status)
     )
-
-
-def retry(pk: UUID, timeout: float | None) -> Execution:
-    """Reopens a failed or cancelled run at the node it stopped at, with fresh attempts.
-
-    ``timeout`` is the seconds the run gets anew when its own timeout has passed meanwhile.
-    """
-    return repeating(lambda: _retry(pk, timeout))
-
-
-def _retry(pk: UUID, timeout: float | None) -> Execution:
-    with worker_transaction(None):
-        run = lock_execution(pk)
-        if run.kind != ExecutionKind.WORKFLOW:
-            raise InvalidState(
-                f"cannot retry execution {pk}: it is a member of the run {run.root_id}; retry that"
-            )
-        if run.status not in RETRYABLE:
-            raise InvalidState(
-                f"cannot retry execution {pk}: it is {run.status}, and only a failed or cancelled "
-                "run can be retried",
-                status=run.status,
-            )
-        return reopen(run, timeout)

@@ -11,7 +11,7 @@ SQLite 3.40: insert 12 by ``executemany`` against 49 by ``bulk_create``; finish 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -32,7 +32,8 @@ def _quoted(statuses: Sequence[str]) -> str:
 
 
 class Locked(NamedTuple):
-    """A locked row: its lease, who holds it, and what its strands have counted down."""
+    """A locked row: its lease, who holds it, what its strands have counted down, and since when it
+    is paused, or is to be."""
 
     lease: int
     worker_id: UUID | None
@@ -41,6 +42,7 @@ class Locked(NamedTuple):
     remaining: int
     failures: int
     released_id: UUID | None
+    paused_at: datetime | None
 
 
 # In the lock order of all transitions, which matters where it waits.
@@ -146,7 +148,7 @@ WHERE id IN (
 ) RETURNING {columns}
 """
 # As the condition of the index says it. A rollback keeps its status while a worker drives it.
-_READY = f"status IN ({_quoted(READY)}) AND worker_id IS NULL AND wake_at IS NULL"
+IS_READY = f"status IN ({_quoted(READY)}) AND worker_id IS NULL AND wake_at IS NULL"
 _HELD = "CASE status WHEN 'pending' THEN 'running' ELSE status END"
 
 
@@ -157,7 +159,7 @@ def has_ready(queues: Sequence[str]) -> bool:
     with connections[settings.DATABASE].cursor() as cursor:
         cursor.execute(
             f'SELECT 1 FROM "{Execution._meta.db_table}" '
-            f"WHERE {_READY} AND queue IN ({marks}) LIMIT 1",
+            f"WHERE {IS_READY} AND queue IN ({marks}) LIMIT 1",
             list(queues),
         )
         return cursor.fetchone() is not None
@@ -177,7 +179,7 @@ def claim_ready(
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.execute(
-                _CLAIM.format(table=table, columns=names, only=only, ready=_READY, held=_HELD),
+                _CLAIM.format(table=table, columns=names, only=only, ready=IS_READY, held=_HELD),
                 [queue, count, worker_id, now],
             )
             rows = cursor.fetchall()
@@ -185,7 +187,7 @@ def claim_ready(
             taken = [worker_id.hex, connection.ops.adapt_datetimefield_value(now), queue, count]
             # SQLite knows no alias in RETURNING.
             statement = _CLAIM_ONE_WRITER.format(
-                table=table, columns=names.replace("e.", ""), only=only, ready=_READY, held=_HELD
+                table=table, columns=names.replace("e.", ""), only=only, ready=IS_READY, held=_HELD
             )
             cursor.execute(statement, taken)
             rows = [_with_uuids(columns, row) for row in cursor.fetchall()]
@@ -194,11 +196,15 @@ def claim_ready(
 
 
 def _with_uuids(columns: Sequence[str], row: Sequence[Any]) -> tuple[Any, ...]:
-    """A row of a database that keeps UUIDs as text."""
+    """A row of a database that keeps UUIDs as text, and times without a zone, or as text."""
     found = list(row)
     for index, name in enumerate(columns):
         if (name == "id" or name.endswith("_id")) and found[index] is not None:
             found[index] = UUID(found[index])
+        elif name.endswith("_at") and found[index] is not None:
+            moment = found[index]
+            read = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
+            found[index] = read.replace(tzinfo=UTC)
     return tuple(found)
 
 
@@ -216,9 +222,13 @@ _MOVE_COLUMNS = (
     ("bump", "int"),
 )
 _FINAL = _quoted(FINAL)
+# What is to stop is parked, unless it ends: a rollback is never paused.
+_ENDS = f"v.status IN ({_FINAL}, 'compensating')"
 _MOVE = f"""
 UPDATE "{Execution._meta.db_table}" AS e SET
-    status = v.status, snapshot = v.snapshot, snapshot_seq = v.snapshot_seq,
+    status = CASE WHEN e.paused_at IS NULL OR {_ENDS} THEN v.status ELSE 'paused' END,
+    paused_at = CASE WHEN {_ENDS} THEN NULL ELSE e.paused_at END,
+    snapshot = v.snapshot, snapshot_seq = v.snapshot_seq,
     result_text = v.result_text, changes_text = v.changes_text,
     error_text = CASE v.error_text WHEN '' THEN e.error_text ELSE v.error_text END,
     remaining = v.remaining, failures = 0, released_id = v.released_id,
@@ -227,6 +237,7 @@ UPDATE "{Execution._meta.db_table}" AS e SET
     finished_at = CASE WHEN v.status IN ({_FINAL}) THEN %s END,
     due_at = CASE WHEN v.status IN ({_FINAL}) THEN NULL
         WHEN v.status = 'compensating' THEN v.wake_at
+        WHEN e.paused_at IS NOT NULL THEN e.timeout_at
         ELSE least(v.wake_at, e.timeout_at) END,
     ready_at = coalesce(v.wake_at, e.ready_at)
 FROM json_to_recordset(%s) AS v ({", ".join(f"{name} {kind}" for name, kind in _MOVE_COLUMNS)})
@@ -252,20 +263,23 @@ def move_executions(checkpoints: Sequence[Checkpoint]) -> None:
 
 _MOVE_ONE = f"""
 UPDATE "{Execution._meta.db_table}" SET
-    status = %s, snapshot = %s, snapshot_seq = %s, result_text = %s, changes_text = %s,
+    status = CASE WHEN paused_at IS NULL OR %s THEN %s ELSE 'paused' END,
+    snapshot = %s, snapshot_seq = %s, result_text = %s, changes_text = %s,
     error_text = coalesce(%s, error_text), remaining = %s, failures = 0, released_id = %s,
     wake_at = %s, worker_id = NULL, lease = lease + %s, suspect = %s, recoveries = 0,
     finished_at = %s, ready_at = coalesce(%s, ready_at),
-    due_at = CASE WHEN %s THEN %s WHEN %s IS NULL OR timeout_at < %s THEN timeout_at ELSE %s END
+    due_at = CASE WHEN %s THEN %s
+        WHEN paused_at IS NOT NULL OR %s IS NULL OR timeout_at < %s THEN timeout_at ELSE %s END,
+    paused_at = CASE WHEN %s THEN NULL ELSE paused_at END
 WHERE id = %s
 """
 
 
 # The kinds of its parameters, as names of columns.
 _MOVE_ONE_COLUMNS = (
-    *("status", "snapshot", "snapshot_seq", "result_text", "changes_text", "error_text"),
+    *("ends", "status", "snapshot", "snapshot_seq", "result_text", "changes_text", "error_text"),
     *("remaining", "released_id", "wake_at", "lease", "suspect", "finished_at", "ready_at"),
-    *("untimed", "due_at", "due_at", "due_at", "due_at", "id"),
+    *("ends", "due_at", "due_at", "due_at", "due_at", "ends", "id"),
 )
 
 
@@ -274,8 +288,10 @@ def _as_row(checkpoint: Checkpoint, now: datetime) -> tuple[Any, ...]:
     assert move is not None
     final = move.status in FINAL
     wake_at = move.wake_at
-    untimed = final or move.status == ExecutionStatus.COMPENSATING  # a rollback has no timeout
+    # A rollback has no timeout, and is not paused.
+    ends = final or move.status == ExecutionStatus.COMPENSATING
     return (
+        ends,
         str(move.status),
         move.snapshot,
         move.snapshot_seq,
@@ -289,11 +305,12 @@ def _as_row(checkpoint: Checkpoint, now: datetime) -> tuple[Any, ...]:
         False,
         now if final else None,
         wake_at,
-        untimed,
+        ends,
         wake_at,
         wake_at,
         wake_at,
         wake_at,
+        ends,
         checkpoint.execution_id,
     )
 

@@ -184,11 +184,12 @@ def leave_to_delivery(kept: dict[UUID, list[Arrived]]) -> dict[UUID, list[Arrive
     )
     busy = set(new.values_list("execution_id", flat=True))
     if busy:
-        _renew([event.id for run_id, those in kept.items() if run_id in busy for event in those])
+        renew([event.id for run_id, those in kept.items() if run_id in busy for event in those])
     return {run_id: those for run_id, those in kept.items() if run_id not in busy}
 
 
-def _renew(ids: Sequence[int]) -> None:
+def renew(ids: Sequence[int]) -> None:
+    """These events are new again: they were given to nobody who needs them."""
     Event.objects.using(settings.DATABASE).filter(id__in=list(ids)).update(
         status=EventStatus.NEW, wait_id=None, examined_at=None, ended_at=None
     )
@@ -213,7 +214,7 @@ def give_back(run_id: UUID, strand_ids: Sequence[UUID]) -> None:
         if wait.kind in RECEIVE and wait.status == WaitStatus.COMPLETED
     ]
     if unseen:
-        _renew([pk for wait in unseen for pk in values.decode(wait.events_text)])
+        renew([pk for wait in unseen for pk in values.decode(wait.events_text)])
         waits.filter(id__in=[wait.pk for wait in unseen]).update(status=WaitStatus.CANCELLED)
 
 

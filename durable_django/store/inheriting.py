@@ -1,7 +1,8 @@
 """What a strand has from its parent: the run it belongs to, its input, and the state at the fork.
 
 A parent's snapshot cannot change while its strands live, so that it is read once per process and
-fork, not once per strand.
+fork, not once per strand. Between their end and a retry somebody may change its context, in another
+process: strands that are claimed again see to it that what is kept here is of the same lease.
 """
 
 from __future__ import annotations
@@ -23,13 +24,14 @@ KEPT = 256
 
 class Inherited(NamedTuple):
     """``run_id`` and ``input_text`` are those of the nearest run of a workflow; ``above`` the ids
-    from it down to the strand's parent; ``item`` and ``number``, its
-    index, those of the parent, if any."""
+    from it down to the strand's parent, and ``lease`` the number of that; ``item`` and ``number``,
+    its index, those of the parent, if any."""
 
     run_id: UUID
     input_text: str
     state: RunState
     above: tuple[UUID, ...]
+    lease: int = 0
     item: str | None = None
     number: int | None = None
 
@@ -68,11 +70,27 @@ def forget(parent_ids: Iterable[UUID]) -> None:
             del _kept[key]
 
 
+def forget_changed(parent_ids: Iterable[UUID]) -> None:
+    """What is kept of those of these parents that were reopened since is read again."""
+    wanted = set(parent_ids)
+    with _lock:
+        kept = {key[0]: each.lease for key, each in _kept.items() if key[0] in wanted}
+    if not kept:
+        return
+    # race: edited-between — every retry raises the lease of each parent that it reopens, after the
+    # context was changed: a process that kept the one before would run its strands on it.
+    rows = Execution.objects.using(settings.DATABASE).filter(id__any=list(kept))
+    now = dict(rows.values_list("id", "lease"))
+    forget(pk for pk, lease in kept.items() if now.get(pk) != lease)
+
+
 def _read(parent_ids: set[UUID]) -> dict[UUID, Inherited]:
     rows = Execution.objects.using(settings.DATABASE).filter(id__any=list(parent_ids))
     parents = list(rows)
     strands = [row for row in parents if row.kind == ExecutionKind.STRAND and row.parent_id]
-    above = inherited_by([(row.parent_id, row.path) for row in strands if row.parent_id])
+    outer = [(row.parent_id, row.path) for row in strands if row.parent_id]
+    forget_changed({parent_id for parent_id, _ in outer})
+    above = inherited_by(outer)
     return {row.pk: _of_parent(row, above) for row in parents if row.snapshot}
 
 
@@ -80,7 +98,7 @@ def _of_parent(row: Execution, above: dict[Key, Inherited]) -> Inherited:
     """What the strands of ``row`` inherit."""
     if row.kind != ExecutionKind.STRAND or row.parent_id is None:
         state = as_inherited(from_snapshot(row.snapshot), row.pk.hex)
-        return Inherited(row.pk, row.input_text, state, (row.pk,))
+        return Inherited(row.pk, row.input_text, state, (row.pk,), row.lease)
     outer = above[row.parent_id, fork_of(row.path)]
     own = from_snapshot(row.snapshot, fork_of(row.path), outer.state)
     item, index = item_of(row.path, row.input_text, outer)
@@ -89,6 +107,7 @@ def _of_parent(row: Execution, above: dict[Key, Inherited]) -> Inherited:
         outer.input_text,
         as_inherited(own, row.pk.hex),
         (*outer.above, row.pk),
+        row.lease,
         item,
         index,
     )

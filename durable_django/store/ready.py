@@ -18,7 +18,8 @@ from .claiming import let_go
 def make_ready(queue_of: Mapping[UUID, str], since: Mapping[UUID, datetime] | None = None) -> None:
     """Wakes executions, given with their queues. ``since`` is when each became ready, by which they
     are claimed: of two members of a race the one whose event was sent before the other's time was
-    up. None: when they were due. What has ended in the same transaction stays as it is."""
+    up. None: when they were due. What has ended in the same transaction stays as it is, and what
+    is paused stays so: it is ready when it is resumed."""
     if not queue_of:
         return
     due = Case(When(wake_at__isnull=False, then=F("wake_at")), default=F("ready_at"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -15,6 +15,7 @@ RECEIVE = ("event", "any", "all", "callback")
 # Verdicts on a checkpoint.
 WRITTEN = "written"
 LOST = "lost"  # the lease belongs to somebody else, or the run has ended: drop it
+PARKED = "parked"  # written, and the run is paused: it has left the worker's hands
 LOCKED = "locked"  # somebody holds the row at this moment: try again with the next wave
 
 
@@ -161,6 +162,7 @@ class Checkpoint(NamedTuple):
     ``wait``      what the run is parked for
     ``child``     the run it calls, and waits for
     ``child_of``  of a run that ends: the run that called or started it, and its workflow's name
+    ``precedes_end``  the strand's end follows as a checkpoint of its own
     """
 
     execution_id: UUID
@@ -177,6 +179,13 @@ class Checkpoint(NamedTuple):
     wait: WaitRecord | None = None
     child: Child | None = None
     child_of: tuple[UUID, str] | None = None
+    precedes_end: bool = False
+
+    @property
+    def ends_node(self) -> bool:
+        """Whether a node ends with it, and the run would go on in memory."""
+        has_ended = self.step is not None and self.step.finished_at is not None
+        return has_ended and self.move is None and not self.precedes_end
 
     @property
     def is_alone(self) -> bool:
@@ -187,9 +196,15 @@ class Checkpoint(NamedTuple):
 
 class Taking:
     """What a worker asks for with a wave: of the strands that may begin since others have ended, up
-    to ``limit`` are claimed for it at once; ``rows`` are those, as a claim gives them."""
+    to ``limit`` are claimed for it at once; ``rows`` are those, as a claim gives them. None of
+    ``gated`` queues, which are paused or limited: only a claim sees to that."""
 
-    def __init__(self, worker_id: UUID, limit: int) -> None:
+    def __init__(self, worker_id: UUID, limit: int, gated: Container[str] = ()) -> None:
         self.worker_id = worker_id
         self.limit = limit
+        self.gated = gated
         self.rows: list[tuple[Any, ...]] = []
+
+    def has_room_for(self, count: int) -> bool:
+        """Whether so many more may be claimed."""
+        return len(self.rows) + count <= self.limit

@@ -14,7 +14,7 @@ from django.db.models import QuerySet
 from ..conf import settings
 from ..definition import registry
 from ..engine.context import Change, decode_changes
-from ..engine.machine import COMPENSATION, replay, seq_of_outputs
+from ..engine.machine import COMPENSATION, THROUGH, replay, seq_of_outputs
 from ..engine.paths import fork_of, number_in
 from ..engine.rollback import START, Completed, Undo, is_beside, own_view, rounds_of
 from ..engine.state import EMPTY, FORKS, RunState, as_inherited, given_by, to_snapshot
@@ -59,18 +59,21 @@ def completed_visits(
     step run with that id, included. ``names``: only of these nodes."""
     run = Execution.objects.using(settings.DATABASE).only("pk").get(pk=run_id)
     rows = StepRun.objects.using(settings.DATABASE).filter(
-        execution__in=run.members(), status=StepStatus.COMPLETED
+        execution__in=run.members(), status__in=THROUGH
     )
     rows = rows.exclude(kind=COMPENSATION)
     if names is not None:
         rows = rows.filter(name__in=list(names))
     if until is not None:
         rows = rows.filter(id__lte=until)
-    columns = ("id", "execution_id", "path", "kind", "next_path", "execution__path")
+    columns = ("id", "execution_id", "path", "kind", "next_path", "execution__path", "status")
     found = rows.order_by("-id").values_list(*columns)[:PAGE]
     return [
-        Completed(pk, owner, path, kind, onward, fork_of(strand) if strand else "")
-        for pk, owner, path, kind, onward, strand in found
+        Completed(
+            *(pk, owner, path, kind, onward, fork_of(strand) if strand else ""),
+            skipped=status == StepStatus.SKIPPED,
+        )
+        for pk, owner, path, kind, onward, strand, status in found
     ]
 
 
@@ -119,7 +122,7 @@ def _touched_since(undo: Undo, strand_path: str, above: Sequence[UUID]) -> set[s
     """The keys that what stands above a strand has changed since, joins aside, and compensations
     of other members."""
     rows = StepRun.objects.using(settings.DATABASE).filter(
-        execution_id__in=above, id__gt=undo.step_id, status=StepStatus.COMPLETED
+        execution_id__in=above, id__gt=undo.step_id, status__in=THROUGH
     )
     rows = rows.exclude(changes_text="[]").exclude(kind__in=FORKS)
     touched: set[str] = set()
@@ -132,7 +135,7 @@ def _touched_since(undo: Undo, strand_path: str, above: Sequence[UUID]) -> set[s
 def _outputs_then(undo: Undo, chain: list[UUID], has_jumps: bool) -> dict[str, str]:
     """The outputs in the turn of a visit. ``chain``: the run and the strands it stands in."""
     completed = StepRun.objects.using(settings.DATABASE).filter(
-        execution_id__in=chain, status=StepStatus.COMPLETED
+        execution_id__in=chain, status__in=THROUGH
     )
     completed = completed.exclude(kind=COMPENSATION).order_by("id")
     found = _given_by_rows(completed.filter(id__lte=undo.step_id)) if has_jumps else {}

@@ -6,6 +6,7 @@ is for is found by workers, once it has committed. One statement, the notice to 
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from functools import cache
 from typing import Any
 from uuid import UUID
@@ -13,12 +14,13 @@ from uuid import UUID
 from django.db import connections
 
 from ..conf import settings
-from ..models import Event, EventKind, EventStatus, Execution
+from ..models import AuditVerb, Event, EventKind, EventStatus, Execution
 from ..models.execution import ExecutionKind
 from ..models.lookups import adapt_id
 from ..models.status import FINAL_VALUES
-from . import clock, wakeup
+from . import audit, clock, wakeup
 from .hot import adapted
+from .transactions import worker_transaction
 
 
 def send(
@@ -30,17 +32,24 @@ def send(
     key: str = "",
     scope: str = "",
     idempotency_key: str | None = None,
+    by: Any = None,
 ) -> Event | None:
     """Writes one event for a run and wakes a worker. With an idempotency key that this run has got
     already, nothing is written: the event that has it, whatever became of the run.
 
     None, and nothing written, where there is no such run or it has ended. A child's end is written
     even then: a parent that failed can be retried, and would wait for it for ever.
+
+    ``by`` is who sends it, whose name is kept.
     """
     row = _row(kind, name, key, payload_text, idempotency_key)
     row["scope"] = scope
     statement = _addressed_sql(tuple(row), to_ended=kind == EventKind.CHILD)
-    event = _insert(statement, row, adapt_id(run_id, settings.DATABASE), execution_id=run_id)
+    with nullcontext() if by is None else worker_transaction(None):
+        event = _insert(statement, row, adapt_id(run_id, settings.DATABASE), execution_id=run_id)
+        if event is not None and by is not None:
+            detail = {"name": name, "key": key, "event": event.pk}
+            audit.record(AuditVerb.SEND_EVENT, execution_id=run_id, by=by, detail=detail)
     if event is None and idempotency_key is not None:
         return _find(execution_id=run_id, idempotency_key=idempotency_key)
     return event

@@ -13,9 +13,9 @@ from django.db import connections, transaction
 from .. import signals
 from ..conf import settings
 from ..engine import values
-from ..models import Execution, ExecutionStatus
+from ..models import AuditVerb, Execution, ExecutionStatus
 from ..models.ids import uuid7
-from . import clock, wakeup
+from . import audit, clock, wakeup
 from .hot import insert_rows
 from .options import StartOptions
 from .transactions import worker_transaction
@@ -24,10 +24,24 @@ BATCH = 1_000
 
 
 def insert(
-    options: StartOptions, input_text: str, parent_id: UUID | None = None
+    options: StartOptions, input_text: str, parent_id: UUID | None = None, by: Any = None
 ) -> tuple[Execution, bool]:
     """Writes one run and wakes a worker: (the run, True). With an idempotency key that is taken,
-    nothing is written: (the run that has it, False). ``parent_id`` is the run that starts it."""
+    nothing is written: (the run that has it, False). ``parent_id`` is the run that starts it,
+    ``by`` is whoever does, whose name is kept."""
+    if by is None:
+        return _insert(options, input_text, parent_id)
+    audit.who(by)
+    with worker_transaction(None):
+        run, created = _insert(options, input_text, parent_id)
+        if created:
+            audit.record(AuditVerb.START, execution_id=run.pk, by=by)
+    return run, created
+
+
+def _insert(
+    options: StartOptions, input_text: str, parent_id: UUID | None
+) -> tuple[Execution, bool]:
     run = _execution(new_row(options, input_text, clock.now()) | {"parent_id": parent_id})
     if options.idempotency_key is not None:
         return _insert_once(run)

@@ -27,7 +27,8 @@ from .transactions import has_row_locks
 
 # -- fork ------------------------------------------------------------------------------------
 
-_FROM_PARENT = ("root_id", "depth", "workflow_name", "version", "queue", "priority")
+# A parent that is to stop forks all the same: its strands are paused, too.
+_FROM_PARENT = ("root_id", "depth", "workflow_name", "version", "queue", "priority", "paused_at")
 
 
 def insert_strands(forking: Sequence[Checkpoint]) -> None:
@@ -60,13 +61,14 @@ def _rows_of(
         "ready_at": now,
     }
     row = [common[name] for name in columns]
+    first, others = ("paused", "paused") if common["paused_at"] else ("pending", "waiting")
     names = ("id", "path", "input_text", "status", "held_back")
     at = {name: columns.index(name) for name in names}
     ids = following(fork.first_id, len(fork.members))
     for number, (pk, (path, item)) in enumerate(zip(ids, fork.members, strict=True)):
         row[at["id"]], row[at["path"]], row[at["input_text"]] = pk, path, item
         row[at["held_back"]] = number >= fork.beginning
-        row[at["status"]] = "waiting" if number >= fork.beginning else "pending"
+        row[at["status"]] = others if number >= fork.beginning else first
         yield tuple(row)
 
 
@@ -79,6 +81,8 @@ def count_ends(
     """Counts strands that have ended, under the locks of their parents: lets as many begin that are
     held back, and makes a parent without any left ready for its join."""
     ends = [c.end for c in ended if c.end]
+    if taking is not None and any(locked[end.parent_id].queue in taking.gated for end in ends):
+        taking = None
     counts = Counter(end.parent_id for end in ends)
     failures = Counter(end.parent_id for end in ends if end.failed)
     counted, queues = [], set()
@@ -88,9 +92,8 @@ def count_ends(
         begins = counts[pk] if left and parent.released_id is not None else 0
         if begins or not left:
             queues.add(parent.queue)
-        counted.append(
-            Counted(pk, left, parent.failures + failures[pk], parent.released_id, begins)
-        )
+        failed, is_paused = parent.failures + failures[pk], parent.paused_at is not None
+        counted.append(Counted(pk, left, failed, parent.released_id, begins, is_paused))
     write_counts(counted, clock.now(), taking)
     if taking is not None and len(taking.rows) == sum(row.begins for row in counted):
         queues = {locked[row.id].queue for row in counted if not row.remaining}
@@ -146,6 +149,7 @@ def _end_level(run_id: UUID, parent_ids: Sequence[UUID]) -> tuple[list[UUID], li
             worker_id=None,
             wake_at=None,
             due_at=None,
+            paused_at=None,
             suspect=False,
             recoveries=0,
         )

@@ -7,7 +7,7 @@ time is up has lost to no event that was sent before: those are delivered first.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -135,6 +135,16 @@ def _wake_batch(
         woken = _end_waits(found, now)
         make_ready(woken)
     return set(found), set(woken)
+
+
+def wake_locked(ids: Sequence[UUID]) -> None:
+    """Wakes those of these executions that are due, as :func:`wake_due` does. The caller holds
+    their locks. RowHeld if somebody holds what one of them has called."""
+    now = clock.now()
+    due = _due(now, set()).filter(id__any=list(ids))
+    found = dict(due.values_list("id", "queue"))
+    if found:
+        make_ready(_end_waits(found, now))
 
 
 def _end_waits(found: Mapping[UUID, str], now: datetime) -> dict[UUID, str]:

@@ -17,7 +17,7 @@ from ..engine.machine import Outcome
 from ..exceptions import StepInterrupted, WorkerLost
 from ..models import StepRun, StepStatus
 from ..store.checkpoint import fenced_write, record_start
-from ..store.records import WRITTEN
+from ..store.records import PARKED, WRITTEN
 from ..store.transactions import (
     is_away,
     is_repeatable,
@@ -71,7 +71,8 @@ def recoveries(attempt: Attempt) -> int:
 
 
 def commit_start(worker_id: UUID, attempt: Attempt) -> bool:
-    """Commits the attempt's ``running`` row before its body begins; False if the lease is lost."""
+    """Commits the attempt's ``running`` row before its body begins; False if it must not begin: the
+    lease is lost, or the run paused."""
     note = note_running(attempt).checkpoint
     again = attempt.run.suspect or attempt.run.started_row is not None
     count = recoveries(attempt) if again else None
@@ -87,13 +88,13 @@ class _Undo(Exception):
 
 def run_atomic(
     worker_id: UUID, attempt: Attempt, around: Around | None = None
-) -> tuple[Conclusion | None, bool]:
+) -> Conclusion | None:
     """Runs an atomic step: its body, the fence and its checkpoint in one transaction.
 
-    Returns (conclusion, written). Not written: the attempt failed, or it has ended its strand, and
-    the conclusion goes with the next wave, or (None) it was given up or its lease lost. Deadlocks,
-    serialization failures and a database that is away run it again and count no attempt. ``around``
-    runs the body, for a test kit that injects faults.
+    A conclusion without verdict goes with the next wave: the attempt failed, or it has ended its
+    strand. None: it was given up or its lease lost. Deadlocks, serialization failures and a
+    database that is away run it again and count no attempt. ``around`` runs the body, for a test
+    kit that injects faults.
     """
     pause = 0.005
     for _ in range(ATOMIC_REPEATS_MAX):
@@ -101,13 +102,13 @@ def run_atomic(
         try:
             with worker_transaction(worker_id):
                 conclusion = _body_and_checkpoint(worker_id, attempt, around)
-            return conclusion, conclusion.attempt is not None
+            return conclusion
         except _Undo as undo:
             outcome = undo.outcome
             break
         except DatabaseError as error:
             if conclusion is not None and _is_written(worker_id, attempt):
-                return conclusion, conclusion.attempt is not None
+                return conclusion
             outcome = Outcome("failed", error=error_of(attempt, error))
             gave_up = attempt.settled and not attempt.settled_here
             if gave_up or not (is_repeatable(error) or is_away(error)):
@@ -120,8 +121,8 @@ def run_atomic(
             time.sleep(pause)
             pause = min(pause * 2, PAUSE_SECONDS_MAX)
     if outcome is None or not (attempt.settled_here or attempt.settle()):
-        return None, False
-    return conclude(attempt, outcome), False
+        return None
+    return conclude(attempt, outcome)
 
 
 def _body_and_checkpoint(worker_id: UUID, attempt: Attempt, around: Around | None) -> Conclusion:
@@ -140,9 +141,10 @@ def _body_and_checkpoint(worker_id: UUID, attempt: Attempt, around: Around | Non
     # One that decides ends others: of two atomic members of a race only the winner takes effect.
     if end is not None and not conclusion.checkpoint.is_alone:
         own, rest = end_apart(conclusion)
-    if fenced_write(worker_id, [own], False, wait=True) != [WRITTEN]:
+    [verdict] = fenced_write(worker_id, [own], False, wait=True)
+    if verdict not in (WRITTEN, PARKED):
         raise _Undo(None)
-    return rest
+    return rest if rest is not conclusion else conclusion._replace(verdict=verdict)
 
 
 def _is_written(worker_id: UUID, attempt: Attempt) -> bool:

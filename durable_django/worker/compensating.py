@@ -10,6 +10,7 @@ from django.utils.functional import cached_property
 from ..conf import settings
 from ..engine import machine
 from ..engine.context import Context
+from ..engine.flow import has_revisited
 from ..engine.machine import COMPENSATION, Outcome, Transition, Visit
 from ..engine.outputs import Outputs
 from ..engine.rollback import Undo
@@ -30,7 +31,7 @@ class Undoing(Attempt):
     @cached_property
     def _scope(self) -> Scope:
         run, undo = self.run, self._undo
-        jumps = run.definition.has_jumps
+        jumps = run.definition.has_jumps or has_revisited(run.state.visits)
         return off_loop(lambda: scope_of(run.id, run.state, undo, jumps))
 
     @cached_property

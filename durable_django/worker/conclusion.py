@@ -24,14 +24,15 @@ from .run import SNAPSHOT_EVERY, Run
 
 class Conclusion(NamedTuple):
     """A checkpoint on its way to the database. ``attempt`` is None for a run that ends before an
-    attempt; ``transition`` is None for a note that an attempt is still running; ``written`` says
-    that an atomic step has committed it already; ``told`` is a step run written before."""
+    attempt; ``transition`` is None for a note that an attempt is still running; ``verdict`` is that
+    on what has committed by itself already, "" where that is still to come; ``told`` is a step run
+    written before."""
 
     run: Run
     checkpoint: Checkpoint
     attempt: Attempt | None = None
     transition: Transition | None = None
-    written: bool = False
+    verdict: str = ""
     told: StepRecord | None = None
 
     @property
@@ -42,6 +43,11 @@ class Conclusion(NamedTuple):
         begins = move is not None and move.status == ExecutionStatus.COMPENSATING
         calls = written.child or written.child_of
         return bool(written.fork or written.end or written.reopens or begins or calls)
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether it is a note that an attempt runs, which has ended meanwhile."""
+        return self.transition is None and self.attempt is not None and self.attempt.settled
 
     @property
     def asks_somebody(self) -> bool:

@@ -71,5 +71,5 @@ def end_apart(conclusion: Conclusion) -> tuple[Checkpoint, Conclusion]:
     lock of their parent, and more workers would be slower than one."""
     checkpoint = conclusion.checkpoint
     ended = checkpoint._replace(step=None, replaces=False, clears=False)
-    own = checkpoint._replace(move=None, end=None)
+    own = checkpoint._replace(move=None, end=None, precedes_end=True)
     return own, Conclusion(conclusion.run, ended, told=checkpoint.step)

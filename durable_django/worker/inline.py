@@ -84,9 +84,9 @@ class InlineDriver:
             pending = {run.id: run.lease for run in claimed}
             try:
                 for found in claimed:
-                    del pending[found.id]
-                    # One beside it may have failed or won since the claim.
-                    if not found.path or checkpoint.fence({found.id: found.lease}):
+                    # One beside it may have failed or won since the claim, or paused it.
+                    if checkpoint.fence({found.id: found.lease}):
+                        del pending[found.id]
                         attempts += self._serve(found)
             except SimulatedCrash:
                 self._die()
@@ -153,7 +153,8 @@ class InlineDriver:
         run.go_on(conclusion.attempt.visit, state, conclusion.checkpoint)
 
     def _attempt(self, attempt: Attempt) -> Conclusion | None:
-        """Makes one attempt and records it; None if the lease was lost."""
+        """Makes one attempt and records it; None if it goes on no further here: the lease was lost,
+        or the run is paused."""
         verdict = verdict_of_recovery(attempt)
         if verdict is not None:
             return self._write(conclude(attempt, verdict))
@@ -162,11 +163,11 @@ class InlineDriver:
         if starts_first and not commit_start(self.worker_id, attempt):
             return None
         if attempt.node.atomic:
-            conclusion, written = run_atomic(self.worker_id, attempt, self._around)
-            if conclusion is None or not written:
+            conclusion = run_atomic(self.worker_id, attempt, self._around)
+            if conclusion is None or not conclusion.verdict:
                 return conclusion and self._write(conclusion)
             notices.step_finished(conclusion)
-            return conclusion
+            return conclusion if conclusion.verdict == WRITTEN else None
         outcome = self._around(attempt, lambda: self._body(attempt))
         return self._write(conclude(attempt, self._in_time(attempt, outcome)))
 

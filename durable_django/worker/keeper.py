@@ -15,7 +15,7 @@ from django.db import Error as DatabaseError
 from django.db import connections
 
 from ..conf import settings
-from ..store import clock, delivering, leases, spreading, waking
+from ..store import clock, delivering, leases, spreading, tallies, waking
 from ..store.transactions import is_away
 from .conclusion import note_running
 from .hygiene import close_all, close_old_connections
@@ -112,9 +112,12 @@ class Keeper:
             self._next_round = time.monotonic() + settings.HEARTBEAT_SECONDS
             self._take_over()
             self._note_long_running()
+            # Here, not in the thread of the heartbeat: what waits for a lock there ends the lease.
+            tallies.flush()
         if time.monotonic() >= self._next_expiry:
             self._next_expiry = time.monotonic() + EXPIRE_SECONDS
             spreading.expire(self.pool.worker_id)
+            tallies.prune()
         if outlook.is_sent:  # locked at this moment, or sent since
             return DELIVERY_SECONDS
         # What nobody here was told of, a timeout of another queue, is found by looking: soon enough

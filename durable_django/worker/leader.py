@@ -21,16 +21,10 @@ from ..engine.machine import error_of
 from ..exceptions import WorkflowNotFound
 from ..models import FINAL, ExecutionStatus
 from ..store.checkpoint import fence
-from ..store.claiming import (
-    Claimed,
-    claim,
-    is_ready,
-    postpone,
-    release,
-    with_what_they_need,
-)
+from ..store.claiming import Claimed, claim, is_ready, postpone, release, with_what_they_need
+from ..store.gates import Gates, not_paused
 from ..store.leases import held_by
-from ..store.records import LOCKED, LOST, WRITTEN, Checkpoint, Move, StrandEnd, Taking
+from ..store.records import LOCKED, LOST, PARKED, Checkpoint, Move, StrandEnd, Taking
 from . import notices
 from .attempt import Attempt
 from .committer import Committer
@@ -53,6 +47,7 @@ class Leader:
     def __init__(self, queues: Sequence[str], burst: bool) -> None:
         self.pool: Pool
         self.queues = queues
+        self.gates = Gates(queues)
         self.burst = burst
         self.woken = True  # something may be ready: set by listener and timers
         self.next_poll = 0.0
@@ -115,7 +110,7 @@ class Leader:
     def _is_anything_left(self) -> bool:
         """Whether a burst has more to do: also what is due, or held by a dead worker."""
         self.look()
-        return is_ready(self.queues)
+        return is_ready(not_paused(self.queues, self.gates.latest()))
 
     def _pause_seconds(self) -> float:
         """Until the next poll, or a look at what waits for a free thread."""
@@ -164,7 +159,8 @@ class Leader:
             return False
         # race: clear-then-fetch. A wake-up that comes during the fetch must not be cleared by it.
         self.woken = False
-        found = claim(pool.worker_id, self.queues, room, suspects=pool.suspect is None)
+        calm, gates = pool.suspect is None, self.gates.latest()
+        found = claim(pool.worker_id, self.queues, room, suspects=calm, gates=gates)
         if len(found) == room:
             self.woken = True
         for claimed in found:
@@ -260,6 +256,7 @@ class Leader:
             else:
                 pool.fast.remove(run)
                 pool.drop(run)
+                pool.unsure = True  # what is to be paused is still held
 
     # -- commit ------------------------------------------------------------------------------
 
@@ -271,9 +268,9 @@ class Leader:
         wave: list[Conclusion] = []
         while pool.finished and len(wave) < 2 * WAVE:
             conclusion = pool.finished.popleft()
-            if conclusion.written:
-                self._settle(conclusion, WRITTEN)
-            elif not self._is_outdated(conclusion):
+            if conclusion.verdict:
+                self._settle(conclusion, conclusion.verdict)
+            elif not conclusion.is_outdated:
                 wave.append(conclusion)
         if not wave:
             return True
@@ -310,15 +307,21 @@ class Leader:
         if self.pool.stopping or average is None or average > SLOW_SECONDS:
             return None
         self._waves += 1
-        return Taking(self.pool.worker_id, limit) if self._waves % 8 else None
-
-    def _is_outdated(self, conclusion: Conclusion) -> bool:
-        """A note that an attempt runs, when it has ended meanwhile."""
-        attempt = conclusion.attempt
-        return conclusion.transition is None and attempt is not None and attempt.settled
+        if not self._waves % 8:
+            return None
+        return Taking(self.pool.worker_id, limit, self.gates.recent())
 
     def _settle(self, conclusion: Conclusion, verdict: str) -> None:
-        """What the verdict on its checkpoint means for a run."""
+        """What the verdict on its checkpoint means for a run. A fault here is told, and stops none
+        of the others of its wave: what is recorded is looked up and handed back."""
+        try:
+            self._go_by(conclusion, verdict)
+        except Exception:
+            logger.exception("a node of %s is recorded, but not gone on from", conclusion.run.id)
+            self.pool.drop(conclusion.run)
+            self.pool.unsure = True
+
+    def _go_by(self, conclusion: Conclusion, verdict: str) -> None:
         pool, run = self.pool, conclusion.run
         if verdict == LOST:
             pool.drop(run)
@@ -329,18 +332,19 @@ class Leader:
             return  # a note that the attempt still runs
         notices.step_finished(conclusion)
         move = conclusion.checkpoint.move
-        if move is not None:
-            pool.drop(run)
-            if conclusion.makes_ready:
-                self.woken = True
-            if move.status in FINAL:
-                notices.execution_finished(run, move.status)
-            elif move.wake_at is not None:
-                self.parked(move.wake_at)
-            if conclusion.asks_somebody:
-                self.tell(partial(notices.input_requested, conclusion))
+        if move is None and verdict != PARKED:
+            self._go_on(run, conclusion)
             return
-        self._go_on(run, conclusion)
+        pool.drop(run)
+        if conclusion.makes_ready or self.gates.is_limited(run.claimed.queue):
+            self.woken = True  # there is more to claim, or a place for it
+        if move is not None and move.status in FINAL:
+            notices.execution_finished(run, move.status)
+            notices.count_ended(run, move.status)
+        elif move is not None and move.wake_at is not None:
+            self.parked(move.wake_at)
+        if conclusion.asks_somebody:
+            self.tell(partial(notices.input_requested, conclusion))
 
     def _go_on(self, run: Run, conclusion: Conclusion) -> None:
         attempt, transition = conclusion.attempt, conclusion.transition

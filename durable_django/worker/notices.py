@@ -1,4 +1,4 @@
-"""Signals of what the worker committed."""
+"""What the worker tells of what it committed: signals, and the numbers of runs that ended."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from ..models import Wait
 from ..signals import execution_finished as execution_finished_signal
 from ..signals import input_requested as input_requested_signal
 from ..signals import step_finished as step_finished_signal
+from ..store import clock, tallies
 from .conclusion import Conclusion
 from .run import Run
 
@@ -17,6 +18,12 @@ def execution_finished(run: Run, status: str) -> None:
         execution_finished_signal.send_robust(
             sender=run.definition.name, execution_id=run.id, status=str(status)
         )
+
+
+def count_ended(run: Run, status: str) -> None:
+    """Counts a run that has reached a final status, for the charts; its strands are not counted."""
+    if not run.is_strand:
+        tallies.count(run.definition.name, status, run.claimed.started_at, clock.known())
 
 
 def step_finished(conclusion: Conclusion) -> None:

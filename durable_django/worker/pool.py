@@ -262,7 +262,7 @@ class Pool:
         try:
             [found] = Committer(self.may_start).commit(self.worker_id, [conclusion])
             concluded, verdict = found
-            return concluded._replace(written=verdict == WRITTEN)
+            return concluded._replace(verdict=WRITTEN if verdict == WRITTEN else "")
         finally:
             slot.attempt = None
 
@@ -286,6 +286,7 @@ class Pool:
         if fence({run.id: run.lease}):
             return True
         self.drop(run)
+        self.unsure = True  # what is to be paused is still held
         return False
 
     def take_place(self) -> bool:
@@ -346,12 +347,12 @@ class Pool:
 
     def _run_atomic(self, slot: Slot, attempt: Attempt) -> None:
         slot.enter(attempt)
-        conclusion, written, begun = None, False, False
+        conclusion, begun = None, False
         while True:
             try:
                 if not begun:
                     begun = True
-                    conclusion, written = run_atomic(self.worker_id, attempt)
+                    conclusion = run_atomic(self.worker_id, attempt)
                 slot.leave()
                 break
             except AttemptAbandoned:
@@ -364,7 +365,7 @@ class Pool:
             if attempt.settled_here:  # not given up by anybody: the lease was lost
                 self.drop(attempt.run)
             return
-        self.finished.append(conclusion._replace(written=written))
+        self.finished.append(conclusion)
 
     def end_async(self, attempt: Attempt, conclusion: Conclusion | None) -> None:
         """Called by the event loop when the body of an ``async def`` step has ended."""

@@ -106,7 +106,7 @@ class Run:
         inherited = self.inherited.state if self.inherited else None
         state = base_state(claimed.snapshot, claimed.path, inherited)
         if not state.next_path and not state.last:  # it has not parked yet
-            state = self.state
+            state = self.state._replace(context=state.context)  # which somebody may have changed
         jumps = self.definition.has_jumps
         self.state, row = machine.replay(state, claimed.recorded, jumps)
         if row is not None and row.status == "waiting":

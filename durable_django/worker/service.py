@@ -16,7 +16,7 @@ from django.db import connections
 
 from ..conf import settings
 from ..definition import registry
-from ..store import leases
+from ..store import leases, queues, tallies
 from ..store.definitions import record_definitions
 from ..version import VERSION
 from .capture import capturing
@@ -64,6 +64,8 @@ class WorkerService:
 
     def _serve(self) -> bool:
         self.pool.worker_id = self._register()
+        tallies.worker_begins()
+        queues.ensure(self.queues)
         record_definitions(workflow.definition for workflow in registry.all())
         connections.close_all()
         logger.info(
@@ -99,6 +101,7 @@ class WorkerService:
         beside = (self.listener, self.keeper, self.watch, self.teller)
         for part in (*beside, self.heartbeat, self.pool.loop):
             part.stop()
+        tallies.worker_ends()
         leases.stop(self.pool.worker_id)
         connections.close_all()
         logger.info("worker %s has stopped", self.pool.worker_id)

@@ -14,12 +14,13 @@ from durable_django import (
     Workflow,
     branch,
     decision,
+    get_execution,
     hours,
     minutes,
+    retry,
     step,
     wait_for_event,
 )
-from durable_django.api import get_execution, retry
 from durable_django.api_events import send_event
 from durable_django.models import StepRun, Wait
 

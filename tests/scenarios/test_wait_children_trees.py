@@ -18,8 +18,9 @@ from durable_django import (
     step,
     wait_for_event,
 )
-from durable_django.api import cancel, get_execution, list_children, retry
+from durable_django.api import cancel, get_execution, list_children
 from durable_django.api_events import send_event
+from durable_django.api_repair import retry
 from durable_django.models import Event, Execution, Wait
 
 

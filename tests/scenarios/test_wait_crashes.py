@@ -17,8 +17,9 @@ from durable_django import (
     step,
     wait_for_event,
 )
-from durable_django.api import get_execution, retry, start
+from durable_django.api import get_execution, start
 from durable_django.api_events import send_event
+from durable_django.api_repair import retry
 from durable_django.models import Event, StepRun, Wait
 from durable_django.testing import isolate_registry
 from durable_django.worker.inline import InlineDriver, SimulatedCrash

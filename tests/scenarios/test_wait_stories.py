@@ -21,8 +21,9 @@ from durable_django import (
     wait_for_event,
     wait_for_text,
 )
-from durable_django.api import cancel, get_execution, retry
+from durable_django.api import cancel, get_execution
 from durable_django.api_events import publish_event, send_event
+from durable_django.api_repair import retry
 from durable_django.inputs.api import list_pending_inputs, provide_input
 from durable_django.models import Execution, Wait
 

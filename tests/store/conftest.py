@@ -7,7 +7,14 @@ from django.db import connection
 
 from durable_django.store import clock
 
-ON_POSTGRESQL = ["test_postgresql.py", "test_postgresql_strands.py", "test_postgresql_waits.py"]
+ON_POSTGRESQL = [
+    "test_postgresql.py",
+    "test_postgresql_pausing.py",
+    "test_postgresql_queues.py",
+    "test_postgresql_repairing.py",
+    "test_postgresql_strands.py",
+    "test_postgresql_waits.py",
+]
 collect_ignore = [] if connection.vendor == "postgresql" else ON_POSTGRESQL
 
 

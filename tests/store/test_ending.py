@@ -13,7 +13,8 @@ from durable_django.signals import execution_finished
 from durable_django.store import clock
 from durable_django.store.checkpoint import write_wave
 from durable_django.store.claiming import claim
-from durable_django.store.ending import cancel, retry
+from durable_django.store.ending import cancel
+from durable_django.store.going_on import retry
 from durable_django.store.waking import wake_due
 
 from .rows import (

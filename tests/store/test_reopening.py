@@ -10,7 +10,8 @@ from durable_django.models import Execution
 from durable_django.models.history import base_state
 from durable_django.store.checkpoint import write_wave
 from durable_django.store.claiming import claim
-from durable_django.store.ending import cancel, retry
+from durable_django.store.ending import cancel
+from durable_django.store.going_on import retry
 from durable_django.store.records import Move
 
 from .forks import claim_strands, end_of, fork_of, forked, snapshot_at, statuses_below

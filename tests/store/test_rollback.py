@@ -15,7 +15,8 @@ from durable_django.store import clock, leases
 from durable_django.store.checkpoint import fence, write_wave
 from durable_django.store.claiming import claim, is_ready, postpone, release
 from durable_django.store.definitions import record_definitions
-from durable_django.store.ending import cancel, fail_timed_out, retry
+from durable_django.store.ending import cancel, fail_timed_out
+from durable_django.store.going_on import retry
 from durable_django.store.records import LOST, WRITTEN, Move
 from durable_django.store.rollback import PAGE, can_compensate, completed_visits
 from durable_django.store.waking import outlook, wake_due

@@ -18,7 +18,11 @@ from durable_django.worker.capture import CaptureHandler
 from durable_django.worker.service import WorkerService
 from tests.waiting import WAIT_SECONDS
 
-ON_POSTGRESQL = ["test_postgresql.py", "test_postgresql_strands.py"]
+ON_POSTGRESQL = [
+    "test_postgresql.py",
+    "test_postgresql_pausing.py",
+    "test_postgresql_strands.py",
+]
 collect_ignore = [] if connection.vendor == "postgresql" else ON_POSTGRESQL
 
 
