@@ -4,4 +4,11 @@ It reads rows and calls ``durable_django.api`` and ``durable_django.inputs``; it
 about a run, and nothing here can be edited by hand.
 """
 
-from . import definitions, executions, inputs, workers  # noqa: F401  each registers its pages
+from . import (  # noqa: F401  each registers its pages
+    definitions,
+    executions,
+    inputs,
+    overview,
+    queues,
+    workers,
+)

@@ -2,94 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
 from django.http import HttpRequest
-from django.urls import reverse
-from django.utils.html import format_html
-from django.utils.http import urlencode
-from django.utils.translation import gettext, ngettext
+from django.utils.html import format_html, format_html_join
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from ..models import WorkflowDefinition
-from . import moments
-from .read_only import ReadOnlyAdmin, seen_at
+from . import badges, moments
+from .definition_nodes import count_nodes, node_views
+from .definition_page import (
+    comparison,
+    graph_with_links,
+    runs_address,
+    start_address,
+    versions,
+)
+from .definition_runs import Unended, Version, code, count_badges, unended
+from .read_only import NewestFirst, ReadOnlyAdmin, seen_at
+from .seeing import visible_runs
 
 
-@dataclass
-class NodeView:
-    """A node of a stored structure, ready to be shown."""
+class Definitions(NewestFirst):
+    """The list; each row carries ``unended``, its runs that have not ended, and ``code``."""
 
-    name: str
-    kind: str
-    doc: str
-    notes: list[str]
-    children: list[NodeView] = field(default_factory=list)
-
-
-def node_views(structure: Any) -> list[NodeView]:
-    """The nodes of a structure, or of a block in it, in order. What an older version of this
-    package wrote may lack any of the keys."""
-    below = structure.get("nodes") or structure.get("children") or []
-    return [
-        NodeView(
-            name=node.get("name") or node.get("label") or "",
-            kind=node.get("kind") or "",
-            doc=node.get("doc") or "",
-            notes=list(_notes(node)),
-            children=node_views(node),
-        )
-        for node in below
-    ]
-
-
-def count_nodes(nodes: list[NodeView]) -> int:
-    """All nodes, those in blocks too; a case of a branch is none."""
-    return sum((node.kind != "case") + count_nodes(node.children) for node in nodes)
-
-
-def _notes(node: dict[str, Any]) -> Iterator[str]:
-    yield from _ways(node)
-    if node.get("async"):
-        yield gettext("async")
-    if node.get("atomic"):
-        yield gettext("atomic")
-    if node.get("at_most_once"):
-        yield gettext("at most once")
-    if node.get("timeout"):
-        yield gettext("timeout %(time)s") % {"time": moments.length(node["timeout"])}
-    attempts = (node.get("retry") or {}).get("max_attempts", 1)
-    if attempts > 1:
-        said = ngettext("up to %(n)d attempt", "up to %(n)d attempts", attempts) % {"n": attempts}
-        yield f"{said} ({node['retry'].get('backoff', '')})"
-    if undone_by := (node.get("compensation") or {}).get("name"):
-        yield gettext("undone by %(name)s") % {"name": undone_by}
-
-
-def _ways(node: dict[str, Any]) -> Iterator[str]:
-    """What decides where a run goes on: words of the class body, so they are not translated."""
-    for option in ("on", "until", "while", "items", "concurrency", "on_error", "tolerate"):
-        if node.get(option):
-            yield f"{option} {node[option]}"
-    if node.get("to"):
-        yield f"to {', '.join(node['to'])}"
-    if most := node.get("max_iterations"):
-        yield ngettext("up to %(n)d iteration", "up to %(n)d iterations", most) % {"n": most}
-    if most := node.get("max_visits"):
-        yield ngettext("up to %(n)d visit", "up to %(n)d visits", most) % {"n": most}
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        runs = visible_runs(self.model_admin.admin_site, request)
+        found = unended(runs) if runs is not None else Unended()
+        known = code()
+        for row in self.result_list:
+            row.may_see_runs = runs is not None
+            row.unended = found
+            row.code = known
 
 
 @admin.register(WorkflowDefinition)
 class WorkflowDefinitionAdmin(ReadOnlyAdmin):
     """One row per workflow name and version."""
 
-    list_display = ["name", "version", "summary", "node_count", "first_seen", "executions"]
+    list_display = ["name", "version", "summary", "node_count", "unended", "runs", "last_changed"]
     search_fields = ["name"]
-    fields = ["name", "version", "doc", "first_seen", "last_changed", "executions"]
-    readonly_fields = ["first_seen", "last_changed", "executions"]
+    fields = ["name", "version", "doc", "first_seen", "last_changed"]
+    readonly_fields = ["first_seen", "last_changed"]
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return Definitions
 
     @admin.display(description=_("description"))
     def summary(self, row: WorkflowDefinition) -> str:
@@ -107,13 +68,23 @@ class WorkflowDefinitionAdmin(ReadOnlyAdmin):
     def last_changed(self, row: WorkflowDefinition) -> str | None:
         return moments.ago(row.updated_at, seen_at(row))
 
+    @admin.display(description=_("not ended"))
+    def unended(self, row: Any) -> str:
+        """How many runs of it have not ended; and whether that is for lack of its code."""
+        version = Version(row.name, row.version)
+        counts = row.unended.of(version)
+        found = [(each,) for each in count_badges(counts, row.unended.capped)]
+        if counts and not row.code.has(version):
+            found.insert(0, (badges.badge("overdue", gettext("no worker has its code")),))
+        return format_html_join(" ", "{}", found)
+
     @admin.display(description=_("executions"))
-    def executions(self, row: WorkflowDefinition) -> str:
-        name = "admin:durable_django_execution_changelist"
-        address = reverse(name, current_app=self.admin_site.name)
-        query = urlencode([("workflow", row.name), ("version", str(row.version))])
+    def runs(self, row: Any) -> str:
+        if not getattr(row, "may_see_runs", True):
+            return ""
+        address = runs_address(self.admin_site.name, Version(row.name, row.version))
         text = gettext("Executions of %(workflow)s") % {"workflow": row}
-        return format_html('<a href="{}?{}">{}</a>', address, query, text)
+        return format_html('<a href="{}">{}</a>', address, text)
 
     def render_change_form(
         self,
@@ -124,6 +95,25 @@ class WorkflowDefinitionAdmin(ReadOnlyAdmin):
         form_url: str = "",
         obj: Any = None,
     ) -> Any:
-        context["nodes"] = node_views(obj.structure)
         context["title"] = gettext("Workflow definition")
+        context.update(self._page(request, obj))
         return super().render_change_form(request, context, add, change, form_url, obj)
+
+    def _page(self, request: HttpRequest, row: WorkflowDefinition) -> dict[str, Any]:
+        site, version, known = self.admin_site, Version(row.name, row.version), code()
+        runs = visible_runs(site, request)
+        waiting = unended(runs.filter(workflow_name=row.name)) if runs is not None else Unended()
+        told, more = versions(row, runs, known, site.name)
+        counts = waiting.of(version)
+        return {
+            "compared": comparison(row, request.GET),
+            "graph": graph_with_links(row),
+            "nodes": node_views(row.structure),
+            "versions": told,
+            "more_runs": more,
+            "unended": count_badges(counts, waiting.capped),
+            "is_stranded": bool(counts) and not known.has(version),
+            "is_code_known": known.is_known,
+            "runs_url": runs_address(site.name, version) if runs is not None else "",
+            "start_url": start_address(site, request, version),
+        }

@@ -11,10 +11,10 @@ from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext as _
 
 from ..conf import settings
-from ..models import Execution, Worker, WorkflowDefinition
-from ..models.execution import ExecutionKind
+from ..models import Execution, Worker
 from . import moments
 from .pretty import visible
+from .run_request import RunRequest
 
 
 class Fact(NamedTuple):
@@ -24,10 +24,10 @@ class Fact(NamedTuple):
     value: Any
 
 
-def facts(run: Execution, now: datetime, site: str) -> list[Fact]:
-    """What is known of ``run``; facts that it does not have are left out. ``site`` names the admin
-    site that links lead to."""
-    every = [*_what(run, site), *_when(run, now), *_who(run, site)]
+def facts(page: RunRequest) -> list[Fact]:
+    """What is known of the run of a page; facts that it does not have are left out."""
+    run, site = page.run, page.site
+    every = [*_what(page), *_when(run, page.now), *_who(run, site), *_family(page)]
     return [fact for fact in every if fact.value not in (None, "")]
 
 
@@ -51,14 +51,15 @@ def link(model: str, pk: Any, text: str, site: str) -> str:
     return format_html('<a href="{}">{}</a>', address, text)
 
 
-def _what(run: Execution, site: str) -> Iterator[Fact]:
+def _what(page: RunRequest) -> Iterator[Fact]:
+    run = page.run
     yield Fact(_("Id"), format_html("<code>{}</code>", run.pk))
     if run.path:
         yield Fact(_("Path"), format_html("<code>{}</code>", visible(run.path)))
-    yield Fact(_("Workflow"), _workflow(run, site))
-    yield Fact(_("Queue"), run.queue)
+    yield Fact(_("Workflow"), _workflow(run, page.site, page.definition))
+    yield Fact(_("Queue"), visible(run.queue))
     yield Fact(_("Priority"), str(run.priority))
-    yield Fact(_("Idempotency key"), run.idempotency_key)
+    yield Fact(_("Idempotency key"), page.shown.text(run.idempotency_key or ""))
 
 
 def _when(run: Execution, now: datetime) -> Iterator[Fact]:
@@ -77,21 +78,22 @@ def _who(run: Execution, site: str) -> Iterator[Fact]:
     yield Fact(_("Lease"), str(run.lease))
     if run.recoveries:
         yield Fact(_("Recoveries"), str(run.recoveries))
-    if run.kind == ExecutionKind.STRAND:
+
+
+def _family(page: RunRequest) -> Iterator[Fact]:
+    """The runs it comes from, of which those that this person may not see are not named."""
+    run = page.run
+    if page.is_strand:
         return  # the page says in words whose member it is
-    if run.parent_id is not None:
-        yield Fact(_("Parent"), link("execution", run.parent_id, str(run.parent_id), site))
-    if run.root_id != run.pk:
-        yield Fact(_("Root"), link("execution", run.root_id, str(run.root_id), site))
+    for label, pk in ((_("Parent"), run.parent_id), (_("Root"), run.root_id)):
+        if pk is not None and pk != run.pk and (address := page.doors.run(pk)):
+            yield Fact(label, format_html('<a href="{}">{}</a>', address, pk))
 
 
-def _workflow(run: Execution, site: str) -> Any:
+def _workflow(run: Execution, site: str, definition: Any) -> Any:
     """The workflow and its version, linked where a worker has recorded it."""
-    rows = WorkflowDefinition.objects.using(settings.DATABASE)
-    found = rows.filter(name=run.workflow_name, version=run.version).values_list("pk", flat=True)
-    text = f"{run.workflow_name} v{run.version}"
-    pk = found.first()
-    return text if pk is None else link("workflowdefinition", pk, text, site)
+    text = visible(f"{run.workflow_name} v{run.version}")
+    return text if definition is None else link("workflowdefinition", definition.pk, text, site)
 
 
 def _worker(run: Execution, site: str) -> Any:
@@ -99,4 +101,6 @@ def _worker(run: Execution, site: str) -> Any:
         return None
     # Not run.worker: there is no constraint, and a worker's row may be gone.
     worker = Worker.objects.using(settings.DATABASE).filter(pk=run.worker_id).first()
-    return str(run.worker_id) if worker is None else link("worker", worker.pk, str(worker), site)
+    if worker is None:
+        return str(run.worker_id)
+    return link("worker", worker.pk, visible(str(worker)), site)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from django.contrib import admin
@@ -18,11 +18,22 @@ from django.utils.translation import gettext_lazy as _
 
 from ..conf import settings
 from ..definition import registry
-from ..models import FINAL, Execution, ExecutionStatus, Worker, WorkerStatus
+from ..models import Execution, ExecutionStatus, Queue, Worker, WorkerStatus
+from ..models.status import FINAL_VALUES
 from ..store import clock
-from .searching import workflow_names
+from .seeing import offered_workflows, sees_all, visible_runs
 
 ACTIVE = "active"
+ATTENTION = "attention"
+# Groups of statuses, in the words of the address.
+GROUPS: Final[dict[str, tuple[str, ...]]] = {
+    ACTIVE: tuple(sorted(set(ExecutionStatus.values) - FINAL_VALUES)),
+    ATTENTION: (
+        ExecutionStatus.FAILED.value,
+        ExecutionStatus.COMPENSATION_FAILED.value,
+        ExecutionStatus.PAUSED.value,
+    ),
+}
 # Ids carry the time of the process that made them, ``created_at`` that of the database.
 CLOCKS_APART_MAX = timedelta(hours=1)
 
@@ -48,24 +59,30 @@ class OpenChoice(admin.SimpleListFilter):
 
 
 class StatusFilter(admin.SimpleListFilter):
-    """One status, or all those that are not final."""
+    """One status, or a group of them."""
 
     title = _("status")
     parameter_name = "status"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         statuses = [(status.value, str(status.label)) for status in ExecutionStatus]
-        return [(ACTIVE, gettext("not ended")), *statuses]
+        groups = [(ACTIVE, gettext("not ended")), (ATTENTION, gettext("needs attention"))]
+        return [*groups, *statuses]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         wanted = self.value()
         if wanted is None:
             return queryset
-        if wanted == ACTIVE:
-            return queryset.filter(status__in=set(ExecutionStatus) - set(FINAL))
+        if wanted in GROUPS:
+            return queryset.filter(status__in=GROUPS[wanted])
         if wanted not in ExecutionStatus.values:
             raise IncorrectLookupParameters
         return queryset.filter(status=wanted)
+
+    @classmethod
+    def statuses(cls, wanted: str) -> tuple[str, ...]:
+        """Those that a word of the address means."""
+        return GROUPS.get(wanted, (wanted,))
 
 
 class WorkflowFilter(OpenChoice):
@@ -73,9 +90,10 @@ class WorkflowFilter(OpenChoice):
 
     title = _("workflow")
     parameter_name = "workflow"
+    column = "workflow_name"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(name, name) for name in workflow_names()]
+        return [(name, name) for name in offered_workflows(request, model_admin, self.column)]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset.filter(workflow_name=self.value()) if self.value() else queryset
@@ -101,17 +119,22 @@ class VersionFilter(admin.SimpleListFilter):
 
 
 class QueueFilter(OpenChoice):
-    """A queue: those the settings, the workflows or living workers name."""
+    """A queue: those that the settings, the workflows or living workers name, or that were paused
+    or limited. Who sees only some runs, and no queues, is offered none."""
 
     title = _("queue")
     parameter_name = "queue"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        runs = visible_runs(model_admin.admin_site, request)
+        if not sees_all(runs) and not request.user.has_perm("durable_django.view_queue"):
+            return []
         names = {"default", *settings.QUEUES}
         names.update(cls.definition.options.queue for cls in registry.all())
         workers = Worker.objects.using(settings.DATABASE).filter(status=WorkerStatus.ALIVE)
         for queues in workers.values_list("queues", flat=True):
             names.update(queues)
+        names.update(Queue.objects.using(settings.DATABASE).values_list("name", flat=True))
         return [(name, name) for name in sorted(names)]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:

@@ -17,7 +17,7 @@ from ..models import Execution, ExecutionStatus, StepRun
 from . import badges, moments
 from .members import HELD_BACK, Fork, Member
 from .shown import Entry, ErrorView, Shown, ValueView
-from .step_view import LogView, StepView, Window, log_views, step_view
+from .step_view import EVERY_LINE, LogFilter, LogView, StepView, Window, log_views, step_view
 
 # So many members are shown at once, in a fork that completed, too.
 UNFOLDED_MAX: Final = 8
@@ -25,7 +25,7 @@ UNFOLDED_MAX: Final = 8
 ITEM_LENGTH_MAX, OUTPUT_LENGTH_MAX = 60, 120
 
 ORDER: Final = (
-    *("completed", "failed", "running", "sleeping", "waiting", "pending", HELD_BACK),
+    *("completed", "failed", "running", "sleeping", "waiting", "paused", "pending", HELD_BACK),
     "cancelled",
 )
 
@@ -112,9 +112,13 @@ class Links:
         name = "admin:durable_django_execution_change"
         return reverse(name, args=[pk], current_app=self.site)
 
+    def change(self, seq: int) -> str:
+        """What the step run ``seq`` did to the context as a whole."""
+        return f"?tab=context&from={seq - 1}&to={seq}#durable-difference"
+
     def members(self, fork: Fork, status: str = "", page: int = 1) -> str:
         """The page that ``fork`` is on, looking at its members more closely."""
-        query = QueryDict(mutable=True)
+        query = QueryDict("tab=steps", mutable=True)
         mine = fork.owner.pk == self.owner_id
         if mine:
             kept = ("steps", "whole", "_changelist_filters")
@@ -135,12 +139,18 @@ class Lines:
     """
 
     def __init__(
-        self, shown: Shown, window: Window, links: Links, sources: Mapping[str, str]
+        self,
+        shown: Shown,
+        window: Window,
+        links: Links,
+        sources: Mapping[str, str],
+        logs: LogFilter = EVERY_LINE,
     ) -> None:
         self.shown = shown
         self.window = window
         self.links = links
         self.sources = sources
+        self.logs = logs
 
     def of(
         self, rows: Sequence[StepRun], forks: Mapping[int, Fork], inside: str = ""
@@ -154,7 +164,10 @@ class Lines:
             if fork is not None:
                 lines.append(self._fork(fork, inside, few))
                 continue
-            view = step_view(row, self.shown, self.window, is_last=row is rows[-1])
+            is_last = row is rows[-1]
+            view = step_view(row, self.shown, self.window, is_last=is_last, logs=self.logs)
+            if view.changes and not inside and row.execution_id == self.links.owner_id:
+                view = replace(view, change_address=self.links.change(row.seq))
             if inside:
                 view = replace(view, anchor="", place=view.place.removeprefix(inside))
             lines.append(view)
@@ -175,7 +188,7 @@ class Lines:
             place=f"{blocks}{slash}".removeprefix(inside),
             visit=visit,
             kind=opening.kind,
-            badge=badges.step_badge(fork.status),
+            badge=badges.badge(fork.status, badges.status_label(fork.status)),
             tone=badges.LOOKS[fork.status].tone if fork.status in badges.LOOKS else "calm",
             offset=self.window.offset(opening.started_at),
             length=moments.length((end - opening.started_at).total_seconds()),
@@ -185,13 +198,16 @@ class Lines:
             retries=max(len(fork.joins) - 1, 0) + (fork.is_live and bool(fork.joins)),
             error=self.shown.error(_not_told_below(fork, told)) if told else None,
             changes=[entry for row in joined for entry in self.shown.changes(row.changes_text)],
-            logs=[line for row in joined for line in log_views(row.logs_text, self.shown)],
+            logs=[line for row in joined for line in self._log_lines(row)],
             members=members,
             shown=_number(len(members)),
             in_order=fork.asked is not None or len(members) >= len(fork.results),
             is_open=small or fork.status != "completed" or fork.asked is not None,
             **self._ways(fork),
         )
+
+    def _log_lines(self, row: StepRun) -> list[LogView]:
+        return log_views(row.logs_text, self.shown, self.logs)
 
     def _ways(self, fork: Fork) -> dict[str, Any]:
         """The links to other members than those that are shown."""

@@ -12,8 +12,11 @@ from uuid import UUID
 from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ChangeList
+from django.core.exceptions import PermissionDenied
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.text import Truncator
 from django.utils.translation import gettext
@@ -37,7 +40,7 @@ class Inbox(NewestFirst):
     """The list: the oldest request first, each with its prompt as it may be shown."""
 
     def prepare(self, rows: list[Any]) -> None:
-        shown = prompts(rows)
+        shown = prompts(rows, reveal=self.reveals)
         for row in rows:
             row.shown_prompt = shown[row.pk]
 
@@ -66,6 +69,8 @@ class ForFilter(admin.SimpleListFilter):
 
 class AskingWorkflowFilter(filters.WorkflowFilter):
     """The workflow that asks."""
+
+    column = "execution__workflow_name"
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         name = self.value()
@@ -100,6 +105,15 @@ class PendingInputAdmin(AnswerMixin, ReadOnlyAdmin):
     list_display_links = ["asked"]
     list_filter = [ForFilter, AskingWorkflowFilter, RunFilter]
     parameters = frozenset({"for", "workflow", "execution"})
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> Any:
+        """An answer stands in the history of its run: Django's for requests would be empty."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        name = f"admin:{self.opts.app_label}_{self.opts.model_name}_change"
+        return redirect(reverse(name, args=[object_id], current_app=self.admin_site.name))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[PendingInput]:
         return self.visible(request, super().get_queryset(request))

@@ -35,7 +35,7 @@ from ..models import Wait, WaitKind
 from ..store import clock
 from . import badges, moments
 from .facts import Fact, link
-from .masking import Mask
+from .masking import Mask, reveals
 from .pretty import visible
 from .prompts import masks_of, shown_prompt
 from .seeing import visible_runs
@@ -157,7 +157,7 @@ class AnswerMixin(admin.ModelAdmin):
         except InvalidState:
             return self._too_late(request)
         told = gettext("Your answer was given: %(asked)s")
-        asked = shown_prompt(wait, masks_of([wait])[wait.pk])
+        asked = shown_prompt(wait, masks_of([wait], reveal=reveals(request))[wait.pk])
         asked = Truncator(asked).chars(TITLE_LENGTH_MAX)
         self.message_user(request, told % {"asked": asked}, messages.SUCCESS)
         return HttpResponseRedirect(self._inbox(request))
@@ -174,7 +174,7 @@ class AnswerMixin(admin.ModelAdmin):
 
     def _show(self, request: HttpRequest, wait: Wait, form: Any) -> TemplateResponse:
         now = clock.now()
-        mask = masks_of([wait])[wait.pk]
+        mask = masks_of([wait], reveal=reveals(request))[wait.pk]
         asked = shown_prompt(wait, mask)
         title = Truncator(asked.partition("\n")[0]).chars(TITLE_LENGTH_MAX)
         approval = is_approval(wait.request)
@@ -183,7 +183,7 @@ class AnswerMixin(admin.ModelAdmin):
             "opts": self.opts,
             "title": title,
             "subtitle": None,
-            "original": wait,
+            "original": visible(str(wait)),
             "prompt": asked if asked != title else "",
             "facts": self._facts(request, wait, now),
             "outcome": None if is_answerable(wait) else _outcome(wait, mask, now),

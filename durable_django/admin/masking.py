@@ -7,12 +7,16 @@ That is the best one can do with text, not a promise.
 
 from __future__ import annotations
 
+import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import date, time, timedelta
 from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
+
+from django.http import HttpRequest
 
 from ..conf import settings
 from ..definition import registry
@@ -23,6 +27,8 @@ from .previews import Preview
 DOTS: Final = "••••••"
 SECRET_LENGTH_MIN: Final = 6
 SECRETS_MAX: Final = 1_000
+# What can be secret beside texts.
+PLAIN: Final = (int, float, Decimal, UUID, bytes, date, time, timedelta)
 
 
 class Masked:
@@ -67,6 +73,12 @@ class Mask:
         """Whether there is nothing to hide."""
         return not self._keys
 
+    @property
+    def pattern(self) -> str:
+        """What a stored text contains that could have something to hide, as a regular expression
+        for the database, whatever the case."""
+        return "|".join(re.escape(key) for key in sorted(self._keys))
+
     def hides(self, key: str) -> bool:
         """Whether what stands under ``key`` is sensitive."""
         return key.casefold() in self._keys
@@ -87,7 +99,15 @@ class Mask:
             return Preview([self.value(item) for item in value.items], value.more)
         if isinstance(value, MemberFailure):
             return MemberFailure(value.type, self.text(value.message))
-        return self._without_secrets(value) if isinstance(value, str) else value
+        if isinstance(value, str):
+            return self._without_secrets(value)
+        return MASKED if self._is_secret(value) else value
+
+    def _is_secret(self, value: Any) -> bool:
+        """Whether a value that is no text is one that stands under a sensitive key, too."""
+        if not self._secrets or isinstance(value, bool) or not isinstance(value, PLAIN):
+            return False
+        return not self._secrets.isdisjoint(_texts(value))
 
     def under(self, key: str, value: Any) -> Any:
         """``value`` as it may be shown beside ``key``."""
@@ -116,11 +136,9 @@ class Mask:
         if isinstance(value, list | tuple | set):
             for item in value:
                 self.learn_secret(item)
-        elif isinstance(value, str | int | float | Decimal | UUID):
-            text = str(value)
-            if len(text) >= SECRET_LENGTH_MIN and len(self._secrets) < SECRETS_MAX:
-                self._secrets.add(text)
-                self._secret = None
+        elif isinstance(value, (str, *PLAIN)) and len(self._secrets) < SECRETS_MAX:
+            self._secrets.update(text for text in _texts(value) if len(text) >= SECRET_LENGTH_MIN)
+            self._secret = None
 
     def text(self, text: str) -> str:
         """A free text without the secrets one can find in it."""
@@ -138,15 +156,31 @@ class Mask:
         return self._secret.sub(DOTS, text)
 
 
-class Masks:
-    """The masks of several workflows, for at most one query."""
+def _texts(value: Any) -> set[str]:
+    """How a secret may stand in a text: as it is, and as JSON and Python quote it."""
+    text = value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+    quoted = (json.dumps(text), json.dumps(text, ensure_ascii=False), repr(text), repr(value))
+    return {text, *(each[1:-1] for each in quoted[:3]), quoted[3]}
 
-    def __init__(self, workflows: Iterable[tuple[str, int]]) -> None:
-        self._keys = _sensitive_keys(set(workflows))
+
+class Masks:
+    """The masks of several workflows, for at most one query; with ``reveal`` they hide nothing,
+    for those who may see it all."""
+
+    def __init__(self, workflows: Iterable[tuple[str, int]], *, reveal: bool = False) -> None:
+        self._keys = None if reveal else _sensitive_keys(set(workflows))
 
     def of(self, name: str, version: int) -> Mask:
         """A fresh mask of one workflow; it learns from one run only."""
-        return Mask(self._keys[name, version])
+        return Mask(() if self._keys is None else self._keys[name, version])
+
+
+def reveals(request: HttpRequest) -> bool:
+    """Whether whoever sent ``request`` may see what is masked for everybody else.
+
+    Example: ``Masks(workflows, reveal=reveals(request))``.
+    """
+    return request.user.has_perm("durable_django.view_sensitive")
 
 
 def _sensitive_keys(workflows: set[tuple[str, int]]) -> dict[tuple[str, int], set[str]]:

@@ -108,9 +108,10 @@ class Fork:
 
     @cached_property
     def status(self) -> str:
-        """How the fork as a whole stands, as the status of a step run."""
+        """How the fork as a whole stands, as the status of a step run; or paused."""
         if self.is_live:
-            return StepStatus.RUNNING.value
+            is_paused = self.owner.status == ExecutionStatus.PAUSED
+            return (ExecutionStatus.PAUSED if is_paused else StepStatus.RUNNING).value
         if self.joins:
             return self.joins[-1].status
         failed = self.owner.status == ExecutionStatus.FAILED
@@ -129,17 +130,23 @@ def own_steps(owner: Execution) -> QuerySet[StepRun]:
 
 
 def read_forks(
-    owner: Execution, rows: Sequence[StepRun], *, is_end: bool, asked: Asked | None = None
+    owner: Execution,
+    rows: Sequence[StepRun],
+    *,
+    is_end: bool,
+    asked: Asked | None = None,
+    room: Sequence[tuple[int, int]] = ROOM,
 ) -> dict[int, Fork]:
     """The forks among step runs of ``owner``, by the seq of their openings, and those in their
-    members. ``is_end``: the last of ``rows`` is the last of its owner."""
+    members. ``is_end``: the last of ``rows`` is the last of its owner; ``room`` is for how many
+    members, level by level."""
     top = _opened(owner, [*rows, *_joins(owner, rows)], is_end)
     level = list(top.values())
-    for most, room in ROOM:
+    for most, together in room:
         if not level:
             return top
         _count(level)
-        members = _show(level, min(most, room // len(level)), asked)
+        members = _show(level, min(most, together // len(level)), asked)
         asked = None
         _add_steps(members)
         level = [fork for member in members for fork in member.forks.values()]

@@ -5,13 +5,18 @@ Text only; what the time is now is handed in.
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.formats import number_format
+from django.utils.html import format_html, format_html_join
+from django.utils.translation import get_language_bidi
 from django.utils.translation import gettext as _
 
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
+# As the reasons why a run does not move write them.
+_MOMENT = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [+\w-]+)", re.ASCII)
 
 
 def _local(value: datetime) -> datetime:
@@ -43,7 +48,7 @@ def length(seconds: float) -> str:
     if seconds < 0.9995:
         return _("%(n)s ms") % {"n": round(seconds * 1000)}
     if seconds < MINUTE - 0.05:
-        return _("%(n)s s") % {"n": f"{seconds:.1f}"}
+        return _("%(n)s s") % {"n": number_format(round(seconds, 1), decimal_pos=1)}
     whole = round(seconds)
     if whole < HOUR:
         return _("%(m)s min %(s)s s") % {"m": whole // MINUTE, "s": whole % MINUTE}
@@ -67,7 +72,7 @@ def ago(value: datetime | None, now: datetime) -> str | None:
     if value is None:
         return None
     return format_html(
-        '<time datetime="{}" title="{}">{}</time>',
+        '<time datetime="{}" title="{}" data-relative>{}</time>',
         value.isoformat(),
         exact(value),
         relative(value, now),
@@ -79,9 +84,21 @@ def at(value: datetime | None, now: datetime) -> str | None:
     if value is None:
         return None
     return format_html(
-        '<time datetime="{}" title="{}">{}</time> <span class="quiet">({})</span>',
-        value.isoformat(),
+        '<time datetime="{0}" title="{0}" dir="ltr">{1}</time> <span class="quiet">'
+        '(<time datetime="{0}" data-relative>{2}</time>)</span>',
         value.isoformat(),
         exact(value),
         relative(value, now),
     )
+
+
+def told(text: str) -> str:
+    """A sentence for a page: where the language is written from right to left, the moments in it
+    are set apart, since their parts would be turned around; all else is escaped then."""
+    if not get_language_bidi():
+        return text
+    pieces = (
+        (format_html('<bdi dir="ltr">{}</bdi>', part) if n % 2 else part,)
+        for n, part in enumerate(_MOMENT.split(text))
+    )
+    return format_html_join("", "{}", pieces)

@@ -74,7 +74,7 @@ def _cut(tokens: Iterable[Token], limit: int | None) -> Pretty:
             break
         left = None if left is None else left - len(text)
         kept.append((kind, text))
-    return Pretty(_html(kept), is_cut)
+    return Pretty(tokens_html(kept), is_cut)
 
 
 def visible(text: str) -> str:
@@ -92,7 +92,8 @@ def _escape(char: str) -> str:
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
-def _html(tokens: Iterable[Token]) -> str:
+def tokens_html(tokens: Iterable[Token]) -> str:
+    """Tokens as HTML; all of them are escaped."""
     pieces = (
         (format_html('<span class="durable-{}">{}</span>', kind, text) if kind else text,)
         for kind, text in tokens
@@ -102,26 +103,26 @@ def _html(tokens: Iterable[Token]) -> str:
 
 def _layout(value: Any, depth: int) -> Iterator[Token]:
     """On one line where it fits, else an entry a line."""
-    opened = _brackets(value)
+    opened = brackets(value)
     if opened is None or not _is_filled(value):
         yield from _scalar(value)
         return
-    line = _one_line(value, LINE_LENGTH_MAX - 2 * depth)
+    line = one_line(value, LINE_LENGTH_MAX - 2 * depth)
     if line is not None:
         yield from line
         return
     begin, end, label = opened
     yield "", begin
     indent = "\n" + "  " * (depth + 1)
-    for index, (key, item) in enumerate(_entries(value)):
+    for index, (key, item) in enumerate(entries(value)):
         yield "", f",{indent}" if index else indent
-        yield from _key(key)
+        yield from key_tokens(key)
         yield from _layout(item, depth + 1)
     yield "", "\n" + "  " * depth + end
     yield from label
 
 
-def _one_line(value: Any, room: int) -> list[Token] | None:
+def one_line(value: Any, room: int) -> list[Token] | None:
     """The tokens of ``value`` on one line, None where that is longer than ``room``."""
     tokens: list[Token] = []
     for token in _flat(value):
@@ -133,16 +134,16 @@ def _one_line(value: Any, room: int) -> list[Token] | None:
 
 
 def _flat(value: Any) -> Iterator[Token]:
-    opened = _brackets(value)
+    opened = brackets(value)
     if opened is None or not _is_filled(value):
         yield from _scalar(value)
         return
     begin, end, label = opened
     yield "", begin
-    for index, (key, item) in enumerate(_entries(value)):
+    for index, (key, item) in enumerate(entries(value)):
         if index:
             yield "", ", "
-        yield from _key(key)
+        yield from key_tokens(key)
         yield from _flat(item)
     yield "", end
     yield from label
@@ -152,7 +153,8 @@ def _is_filled(value: Any) -> bool:
     return bool(value.items or value.more) if isinstance(value, Preview) else bool(value)
 
 
-def _brackets(value: Any) -> tuple[str, str, list[Token]] | None:
+def brackets(value: Any) -> tuple[str, str, list[Token]] | None:
+    """What stands around a value that has others in it, and the name of its type; else None."""
     if isinstance(value, Mapping):
         return "{", "}", []
     if isinstance(value, list | Preview):
@@ -164,7 +166,8 @@ def _brackets(value: Any) -> tuple[str, str, list[Token]] | None:
     return None
 
 
-def _entries(value: Any) -> Iterable[tuple[str | None, Any]]:
+def entries(value: Any) -> Iterable[tuple[str | None, Any]]:
+    """What is in a value, by key where it has keys."""
     if isinstance(value, Mapping):
         return value.items()
     if isinstance(value, set):
@@ -175,7 +178,8 @@ def _entries(value: Any) -> Iterable[tuple[str | None, Any]]:
     return ((None, item) for item in value)
 
 
-def _key(key: str | None) -> Iterator[Token]:
+def key_tokens(key: str | None) -> Iterator[Token]:
+    """A key, and what stands behind it; nothing for None."""
     if key is not None:
         yield "key", _quoted(str(key))
         yield "", ": "

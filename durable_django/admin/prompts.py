@@ -19,10 +19,11 @@ from .pretty import visible
 from .shown import learn
 
 
-def prompts(waits: Iterable[Wait]) -> dict[int, str]:
-    """The prompt of each input by its id, masked; the runs are read in one query, or two."""
+def prompts(waits: Iterable[Wait], *, reveal: bool = False) -> dict[int, str]:
+    """The prompt of each input by its id, masked; the runs are read in one query, or two. With
+    ``reveal`` for somebody who may see everything."""
     asked = list(waits)
-    masks = masks_of(asked)
+    masks = masks_of(asked, reveal=reveal)
     return {wait.pk: shown_prompt(wait, masks[wait.pk]) for wait in asked}
 
 
@@ -32,10 +33,11 @@ def shown_prompt(wait: Wait, mask: Mask) -> str:
     return visible(mask.text(said)) or visible(wait.name or wait.node)
 
 
-def masks_of(waits: Sequence[Wait]) -> dict[int, Mask]:
+def masks_of(waits: Sequence[Wait], *, reveal: bool = False) -> dict[int, Mask]:
     """For each wait the mask of its run, which has learned the secrets of the run and the member
-    that waits."""
-    masks = Masks({(wait.execution.workflow_name, wait.execution.version) for wait in waits})
+    that waits; ``reveal``: masks that hide nothing."""
+    names = {(wait.execution.workflow_name, wait.execution.version) for wait in waits}
+    masks = Masks(names, reveal=reveal)
     found: dict[tuple[UUID, UUID], Mask] = {}
     for wait in waits:
         run = wait.execution

@@ -10,10 +10,12 @@ from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
 from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
+from django.forms import Script
 from django.http import HttpRequest
 
 from ..conf import settings
 from ..store import clock
+from .masking import reveals
 
 COUNTED_MAX = 10_000
 
@@ -45,12 +47,14 @@ class NewestFirst(ChangeList):
 
     result_list: Any
     paginator: Any
+    reveals = False  # whether who looks may see what is masked
 
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
         return list(self.lookup_opts.ordering or ())
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
+        self.reveals = reveals(request)
         now = clock.now()
         self.result_list = list(self.result_list)
         for row in self.result_list:
@@ -73,10 +77,33 @@ class ReadOnlyAdmin(admin.ModelAdmin):
     paginator = CappedPaginator
 
     class Media:
-        css = {"all": ["durable_django/admin.css"]}
+        css = {
+            "all": [
+                "durable_django/theme.css",
+                "durable_django/admin.css",
+                "durable_django/run.css",
+                "durable_django/graph.css",
+                "durable_django/list.css",
+                "durable_django/actions.css",
+            ]
+        }
+        # They do nothing on a page that has nothing for them.
+        js = (
+            Script("durable_django/live.js", defer=True),
+            Script("durable_django/run.js", defer=True),
+        )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).using(settings.DATABASE)
+
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> Any:
+        """The row with that id. Django's breaks at an address that ends with ``?_to_field=``, and
+        PostgreSQL at a NUL."""
+        if "\0" in object_id:
+            return None
+        return super().get_object(request, object_id, from_field or None)
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return NewestFirst

@@ -1,177 +1,134 @@
-"""What the page of one execution shows, made ready for its templates. It decides nothing."""
+"""What stands above all tabs of an execution: how it stands, why, what helps, and what it is.
+
+It reads a few rows and calls the pure functions that say why a run does not move.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from itertools import islice
-from typing import Final, NamedTuple
-from uuid import UUID
+from itertools import pairwise
+from typing import Any, Final
 
-from django.db.models import Q
+from django.urls import reverse
+from django.utils.http import urlencode
+from django.utils.translation import gettext as _
 
 from ..conf import settings
-from ..engine.machine import COMPENSATION
-from ..engine.state import RunState
-from ..models import Execution, StepRun
-from ..models.execution import ExecutionKind
-from .fork_view import Line, Lines, Links, has_item, keys_of_item, keys_of_member
-from .masking import Mask, Masks, sources_of_items
-from .members import Fork, Member
+from ..models import AuditEntry
+from ..models.audit import AuditVerb
+from ..models.history import latest
+from ..why import why
+from ..why.facts import Reason
+from . import badges, belonging, members, moments
+from .actions import Button, buttons
+from .facts import facts
 from .pretty import visible
-from .previews import Previews
-from .shown import Entry, ErrorView, Shown, ValueView, learn, learn_changes
-from .step_view import Window, keys_of
-from .waits import Doors, Waits, WaitView, learn_waits, wait_views
+from .run_request import RunRequest
+from .tagging import tag_texts
 
-VALUE_LENGTH_MAX: Final = 100_000
-PART_LENGTH_MAX: Final = 20_000
-ENTRIES_MAX: Final = 500
-
-
-class Entries(NamedTuple):
-    """Values by key, and how many more there are."""
-
-    entries: list[Entry]
-    more: int
+CHILDREN_MAX: Final = 20
 
 
 @dataclass(frozen=True)
-class RunPage:
-    """One execution, ready to be shown. Of a strand ``input`` is its item, None outside of a
-    foreach, and ``context`` what it changed there. ``undone`` are the steps of a rollback,
-    ``waits`` those that are open and, after them, what is over."""
+class ReasonView:
+    """Why a run does not move, and what helps."""
 
-    reason: str
-    tags: list[str]
-    input: ValueView | None
-    result: ValueView | None
-    error: ErrorView | None
-    context: Entries
-    outputs: Entries
-    lines: list[Line]
-    undone: list[Line]
-    waits: list[WaitView]
+    text: str
+    until: str | None
+    address: str
+    label: str
 
 
-class Told(NamedTuple):
-    """What is read of an execution for its page: the step runs to show, the forks among them by
-    the seq of their openings, the waits, and, for a strand, the run it belongs to."""
+def head(page: RunRequest, model_admin: Any) -> dict[str, Any]:
+    """The context of the head's template, under the mask that the tab has taught."""
+    run, shown = page.run, page.shown
+    return {
+        "badge": badges.member_badge(members.status_of(run)),
+        "reason": shown.text(run.reason),
+        "done_by": _cancelled_by(page),
+        "error": shown.error(run.error_text),
+        "tags": tag_texts(run.tags, page.mask),
+        "facts": facts(page),
+        "above": _above(page),
+        "children": _children(page, model_admin),
+        "why": _why(page),
+        "is_pausing": run.paused_at is not None and run.status == "running",
+        "is_moving": run.status in ("pending", "running", "compensating"),
+        "buttons": buttons(page.request, run),
+    }
 
-    rows: Sequence[StepRun]
-    forks: Mapping[int, Fork]
-    waits: Waits
-    run: Execution | None = None
+
+def _cancelled_by(page: RunRequest) -> dict[str, Any] | None:
+    """Who cancelled it, and when, where that was told."""
+    run = page.run
+    if run.status != "cancelled" or page.is_strand:
+        return None
+    rows = AuditEntry.objects.using(settings.DATABASE).filter(execution=run.pk)
+    entry = rows.filter(verb=AuditVerb.CANCEL).first()
+    if entry is None:
+        return None
+    return {"by": visible(entry.by), "at": moments.ago(entry.created_at, page.now)}
 
 
-def run_page(
-    run: Execution, told: Told, now: datetime, links: Links, doors: Doors, *, whole: bool
-) -> RunPage:
-    """Reads what a run knows, in one query, or two if it has large outputs. With ``whole`` no value
-    is cut."""
-    mask = Masks([(run.workflow_name, run.version)]).of(run.workflow_name, run.version)
-    is_strand = run.kind == ExecutionKind.STRAND
-    asks_items = is_strand or any(fork.opening.kind == "foreach" for fork in told.forks.values())
-    sources: Mapping[str, str] = {}
-    if asks_items and not mask.is_empty:
-        sources = sources_of_items(run.workflow_name, run.version)
-    state = run.state
-    outputs = {**_referenced(run, state.references), **state.outputs}
-    _learn(mask, run, told, (state, outputs), sources)
-    previews = Previews()
-    shown = Shown(mask, None if whole else VALUE_LENGTH_MAX, previews)
-    part = Shown(mask, None if whole else PART_LENGTH_MAX, previews)
-    lines = Lines(part, Window.of(run, now), links, sources).of(told.rows, told.forks)
-    undoing = next((n for n, row in enumerate(told.rows) if row.kind == COMPENSATION), len(lines))
-    keys = keys_of_member(run) if is_strand else ()
-    item_keys = keys_of_item(run, sources) if is_strand else ()
-    return RunPage(
-        reason=shown.text(run.reason),
-        tags=tag_texts(run.tags, mask),
-        input=shown.value(run.input_text, *item_keys) if not is_strand or has_item(run) else None,
-        result=shown.value(run.result_text, *keys) if run.status == "completed" else None,
-        error=shown.error(run.error_text),
-        context=_changes(state, part) if is_strand else _entries(state.context, part),
-        outputs=_entries(outputs, part),
-        lines=lines[:undoing],
-        undone=lines[undoing:],
-        waits=wait_views(told.waits, part, now, doors),
+def _above(page: RunRequest) -> list[dict[str, str]]:
+    """For a strand the way from its run down to it, each linked to the place where it forks."""
+    found, strand = [], page.run
+    for row, below in pairwise([*page.above, strand]):
+        address = page.links.page_of(row.pk)
+        if below is strand and (place := belonging.place_of(strand)) is not None:
+            query = f"?tab=steps&fork={place.seq}&members={place.page}"
+            address += f"{query}#member-{strand.pk}"
+        found.append({"name": visible(row.path.rpartition("/")[2] or str(row)), "address": address})
+    return found
+
+
+def _children(page: RunRequest, model_admin: Any) -> list[dict[str, Any]]:
+    rows = latest(model_admin.get_queryset(page.request)).filter(parent=page.run.pk)
+    return [
+        {
+            "run": visible(str(child)),
+            "address": page.links.page_of(child.pk),
+            "badge": badges.execution_badge(child.status),
+        }
+        for child in rows.order_by("id")[:CHILDREN_MAX]
+    ]
+
+
+def _why(page: RunRequest) -> list[ReasonView]:
+    """Why it does not move; nothing of a strand, whose run is told of."""
+    if page.is_strand or page.run.status in ("completed", "compensated"):
+        return []
+    found = buttons(page.request, page.run)
+    return [_reason(page, reason, found) for reason in why(page.run, now=page.now)]
+
+
+def _reason(page: RunRequest, reason: Reason, found: list[Button]) -> ReasonView:
+    address, label = _help(page, reason, found)
+    return ReasonView(
+        text=moments.told(page.shown.text(str(reason.text))),
+        until=moments.ago(reason.until, page.now),
+        address=address,
+        label=label,
     )
 
 
-def tag_texts(tags: object, mask: Mask) -> list[str]:
-    """Tags as texts: ``vip``, ``customer=42``."""
-    if isinstance(tags, Mapping):
-        return [visible(f"{key}={mask.under(key, value)}") for key, value in tags.items()]
-    return [visible(mask.text(str(tag))) for tag in tags] if isinstance(tags, list) else []
-
-
-def _entries(texts: Mapping[str, str], shown: Shown) -> Entries:
-    """The first of many, all of them where values are shown whole."""
-    most = len(texts) if shown.limit is None else ENTRIES_MAX
-    kept = islice(texts.items(), most)
-    return Entries([shown.entry(key, text) for key, text in kept], max(len(texts) - most, 0))
-
-
-def _changes(state: RunState, shown: Shown) -> Entries:
-    """The same for what a strand did to the context of its run."""
-    most = len(state.changes) if shown.limit is None else ENTRIES_MAX
-    kept = state.changes[:most]
-    entries = [shown.entry(change.key, change.text, change.op) for change in kept]
-    return Entries(entries, len(state.changes) - len(kept))
-
-
-def _referenced(run: Execution, references: Mapping[str, str]) -> dict[str, str]:
-    """The outputs that a snapshot only refers to: "12" is a step run of ``run`` itself, "<hex>:12"
-    one of another execution."""
-    places = {}
-    for name, reference in references.items():
-        owner, _, seq = reference.rpartition(":")
-        places[name] = (UUID(owner) if owner else run.pk, int(seq))
-    if not places:
-        return {}
-    wanted = Q()
-    for pk, number in sorted(set(places.values())):
-        wanted |= Q(execution_id=pk, seq=number)
-    rows = StepRun.objects.using(settings.DATABASE).filter(wanted)
-    found = rows.values_list("execution_id", "seq", "output_text")
-    texts = {(pk, number): text for pk, number, text in found}
-    return {name: texts[place] for name, place in places.items() if place in texts}
-
-
-def _learn(
-    mask: Mask,
-    run: Execution,
-    told: Told,
-    known: tuple[RunState, Mapping[str, str]],
-    sources: Mapping[str, str],
-) -> None:
-    """Gathers the secrets of a run before any of its texts is shown."""
-    if mask.is_empty:
-        return
-    state, outputs = known
-    is_strand = run.kind == ExecutionKind.STRAND
-    learn(mask, run.input_text, keys_of_item(run, sources) if is_strand else ())
-    learn(mask, run.result_text, keys_of_member(run) if is_strand else ())
-    for key, text in [*state.context.items(), *outputs.items()]:
-        learn(mask, text, (key,))
-    if told.run is not None:
-        learn(mask, told.run.input_text)
-        for key, text in told.run.state.context.items():
-            learn(mask, text, (key,))
-    members = list(_members(told.forks.values()))
-    for member in members:
-        learn(mask, member.row.input_text, keys_of_item(member.row, sources))
-        learn(mask, member.row.result_text, keys_of_member(member.row))
-    for row in [*told.rows, *(step for member in members for step in member.steps)]:
-        learn(mask, row.output_text, keys_of(row))
-        learn_changes(mask, row.changes_text)
-    learn_waits(mask, told.waits)
-
-
-def _members(forks: Iterable[Fork]) -> Iterator[Member]:
-    for fork in forks:
-        for member in fork.members:
-            yield member
-            yield from _members(member.forks.values())
+def _help(page: RunRequest, reason: Reason, found: list[Button]) -> tuple[str, str]:
+    """Where this person can do what helps, and what it is called; empty where there is no such
+    place, or it is not theirs."""
+    verb, user = reason.verb, page.request.user
+    if verb == "answer":
+        if page.doors.may_look and "wait" in reason.detail:
+            may = user.has_perm("durable_django.answer_input")
+            label = _("Answer …") if may else _("Look at the request")
+            return page.doors.form_at(reason.detail["wait"]), label
+        return page.tab_address("events"), _("Look at what it waits for")
+    if verb in ("resume_queue", "limit_queue"):
+        may = user.has_perm("durable_django.view_queue")
+        name = "admin:durable_django_queue_changelist"
+        return (reverse(name, current_app=page.site), _("Queues")) if may else ("", "")
+    button = next((button for button in found if button.verb == verb), None)
+    if button is None:
+        return "", ""
+    query = urlencode({"name": reason.detail["name"]}) if "name" in reason.detail else ""
+    is_event = verb == "send_event" and query
+    return f"{button.url}?{query}" if is_event else button.url, button.label

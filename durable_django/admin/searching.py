@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
@@ -13,28 +13,56 @@ from django.utils.text import smart_split, unescape_string_literal
 from ..conf import settings
 from ..definition import registry
 from ..models import Execution, WorkflowDefinition
+from .keyset import (
+    Bounds,
+    Cursor,
+    Way,
+    by_tag,
+    directly,
+    names_of_runs,
+    read_page,
+    ways_by_workflow,
+)
 
 # 24 of the 48 bits of time in an id are four and a half hours; fewer digits would find everything.
 ID_DIGITS_MIN = 6
+WORDS_MAX = 5
 _ID = re.compile(r"[0-9a-f]{1,32}\Z")
 
 
-def search(rows: QuerySet[Execution], text: str) -> QuerySet[Execution]:
-    """``rows`` that every word of ``text`` is found in; quotes keep words together."""
-    words = [_unquoted(word) for word in smart_split(text)]
-    if not words:
-        return rows
-    names = workflow_names()
-    for word in words:
-        rows = rows.filter(_matches(word, names))
-    return rows
+class Meaning(NamedTuple):
+    """What a word may mean, and the ways to find that quickly."""
+
+    condition: Q
+    ways: list[Way]
 
 
-def workflow_names() -> list[str]:
-    """The workflows known here or recorded by a worker; not read off the runs, which are many."""
+def search(
+    rows: QuerySet[Execution], text: str, request: Any = None
+) -> tuple[QuerySet[Execution], list[Way]]:
+    """``rows`` that every word of ``text`` is found in, and the ways to find them; quotes keep
+    words together. One that begins the id of a run, or is its idempotency key, means that run."""
+    words = [_unquoted(word) for word in smart_split(text)][:WORDS_MAX]
+    names = workflow_names(request) if words else []
+    meanings = [_meaning(rows, word, names) for word in words]
+    for meaning in meanings:
+        rows = rows.filter(meaning.condition)
+    return rows, min((meaning.ways for meaning in meanings), key=len, default=[])
+
+
+def workflow_names(request: Any = None) -> list[str]:
+    """The workflows known here, recorded by a worker, or of which there are runs; read once for a
+    request."""
+    kept: list[str] | None = getattr(request, "durable_workflow_names", None)
+    if kept is not None:
+        return kept
     rows = WorkflowDefinition.objects.using(settings.DATABASE).order_by()
     stored = rows.values_list("name", flat=True)
-    return sorted({*stored, *(cls.definition.name for cls in registry.all())})
+    known = (cls.definition.name for cls in registry.all())
+    names = sorted({*stored, *known, *names_of_runs()})
+    if request is not None:
+        request.durable_workflow_names = names
+    return names
 
 
 def _unquoted(word: str) -> str:
@@ -42,15 +70,33 @@ def _unquoted(word: str) -> str:
     return str(unescape_string_literal(word)) if quoted else word
 
 
-def _matches(word: str, names: list[str]) -> Q:
+def _meaning(rows: QuerySet[Execution], word: str, names: list[str]) -> Meaning:
+    """Ids and keys have an index, and are looked for first."""
+    ids = id_range(word)
+    if ids is not None:
+        begins = Q(id__gte=ids[0], id__lte=ids[1])
+        ways = ways_by_workflow(names, Bounds(*ids))
+        if read_page(rows.filter(begins), ways, Cursor(), 1).ids:
+            return Meaning(begins, ways)
+    has_key = Q(workflow_name__in=names, idempotency_key=word)
+    if "\0" not in word and rows.filter(has_key).exists():
+        return Meaning(has_key, directly())
+    if word in names:
+        return Meaning(Q(workflow_name=word), ways_by_workflow([word]))
     folded = word.casefold()
     # As a list of names, not as LIKE: that can use the index.
-    found = Q(workflow_name__in=[word, *(name for name in names if folded in name.casefold())])
-    found |= Q(idempotency_key=word) | Q(tags__tagged=[word])
+    found = [name for name in names if folded in name.casefold()]
+    tagged = tag_matches(word)
+    ways = [*ways_by_workflow(found), by_tag(tagged)]
+    return Meaning(Q(workflow_name__in=found) | tagged, ways)
+
+
+def tag_matches(word: str) -> Q:
+    """Runs with a tag: ``vip``, or ``customer=42`` as a text or a number."""
+    found = Q(tags__tagged=[word])
     for pair in _pairs(word):
         found |= Q(tags__tagged=pair)
-    ids = id_range(word)
-    return found if ids is None else found | Q(id__gte=ids[0], id__lte=ids[1])
+    return found
 
 
 def id_range(text: str) -> tuple[UUID, UUID] | None:

@@ -7,25 +7,31 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from django.utils.translation import gettext
 
 from ..engine import values
 from ..engine.context import decode_changes
+from ..models import Execution
+from ..models.history import base_state
 from .masking import Mask
-from .pretty import brief, pretty, visible
+from .pretty import Pretty, brief, pretty, visible
 from .previews import Previews
+from .tree import tree
+
+TEXT_LENGTH_MAX: Final = 20_000
 
 
 @dataclass(frozen=True)
 class ValueView:
-    """A value ready to be shown; ``problem`` says why it cannot be."""
+    """A value ready to be shown, as text or as a tree; ``problem`` says why it cannot be."""
 
     html: str = ""
     is_cut: bool = False
     is_empty: bool = False
     problem: str = ""
+    is_tree: bool = False
 
 
 class Entry(NamedTuple):
@@ -59,6 +65,10 @@ class Shown:
         """One stored value; ``keys`` are those it stands under, one within another."""
         return self._view(lambda: self.mask.under_any(keys, self.previews.decode(text)))
 
+    def tree(self, text: str, *keys: str) -> ValueView:
+        """The same as a tree that folds."""
+        return self._view(lambda: self.mask.under_any(keys, self.previews.decode(text)), tree)
+
     def entry(self, key: str, text: str, op: str = "") -> Entry:
         """One stored value that stands under a key."""
         return Entry(visible(key), self.value(text, key), op)
@@ -71,9 +81,10 @@ class Shown:
             return unreadable()
         return brief(self.mask.under_any(keys, value), length)
 
-    def text(self, text: str) -> str:
-        """A free text."""
-        return visible(self.mask.text(text))
+    def text(self, text: str, most: int = TEXT_LENGTH_MAX) -> str:
+        """A free text; where values are cut, one longer than ``most`` is, too."""
+        shown = visible(self.mask.text(text))
+        return shown if self.limit is None or len(shown) <= most else f"{shown[:most]}…"
 
     def error(self, text: str) -> ErrorView | None:
         """A stored error, None where there is none."""
@@ -94,13 +105,21 @@ class Shown:
             return [Entry("", ValueView(problem=unreadable()))]
         return [self.entry(change.key, change.text, change.op) for change in changes]
 
-    def _view(self, read: Callable[[], Any]) -> ValueView:
+    def given(self, value: Any) -> ValueView:
+        """A value that has been decoded and masked already."""
+        found = pretty(value, self.limit)
+        return ValueView(found.html, found.is_cut, is_empty=value is None or value in ({}, []))
+
+    def _view(
+        self, read: Callable[[], Any], draw: Callable[[Any, int | None], Pretty] = pretty
+    ) -> ValueView:
         try:
             value = read()
         except ValueError:
             return ValueView(problem=unreadable())
-        found = pretty(value, self.limit)
-        return ValueView(found.html, found.is_cut, is_empty=value is None or value in ({}, []))
+        found = draw(value, self.limit)
+        is_empty = value is None or value in ({}, [])
+        return ValueView(found.html, found.is_cut, is_empty, is_tree=draw is tree)
 
 
 def unreadable() -> str:
@@ -118,6 +137,18 @@ def learn(mask: Mask, text: str, keys: Iterable[str] = ()) -> None:
         mask.learn_secret(value)
     else:
         mask.learn(value)
+
+
+def learn_run(mask: Mask, run: Execution) -> None:
+    """Lets ``mask`` gather the secrets of what a run was given, knows and gave, as its own row
+    tells. It reads nothing where nothing is hidden."""
+    if mask.is_empty:
+        return
+    learn(mask, run.input_text)
+    learn(mask, run.result_text)
+    state = base_state(run.snapshot)
+    for key, text in [*state.context.items(), *state.outputs.items()]:
+        learn(mask, text, (key,))
 
 
 def learn_changes(mask: Mask, text: str) -> None:

@@ -15,6 +15,7 @@ from .shown import Entry, ErrorView, Shown, ValueView, unreadable
 
 BAR_WIDTH: Final = 1_000
 BAR_WIDTH_MIN: Final = 6
+LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 OPEN: Final = frozenset({StepStatus.FAILED, StepStatus.TIMED_OUT, StepStatus.RUNNING})
 
 
@@ -55,11 +56,34 @@ class LogView:
     loud: bool
 
 
+class LogFilter(NamedTuple):
+    """Which log lines are wanted: those of a level or above, that have a text in them.
+
+    What is looked for is looked for in what is shown: in the stored text it would tell what is
+    masked.
+    """
+
+    level: str = ""
+    text: str = ""
+
+    def keeps(self, line: LogView) -> bool:
+        """Whether ``line`` is wanted."""
+        least = LEVELS.index(self.level) if self.level in LEVELS else 0
+        if line.level in LEVELS and LEVELS.index(line.level) < least:
+            return False
+        return self.text.casefold() in f"{line.message} {line.logger}".casefold()
+
+
+EVERY_LINE: Final = LogFilter()
+
+
 @dataclass(frozen=True)
 class StepView:
     """One attempt, ready to be shown. Its path is ``polling[3]/poll``: a `place`, which is empty
     outside of blocks, and a `visit` there, which is the node's name and, after a jump, a number.
-    ``undoes`` is the path of the visit that a compensation undoes."""
+    ``undoes`` is the path of the visit that a compensation undoes. ``item`` and ``member_address``
+    are of the member it was made in, where that is not told around it; ``change_address`` leads to
+    what it did to the context as a whole."""
 
     anchor: str
     place: str
@@ -83,6 +107,9 @@ class StepView:
     bar: tuple[str, str]
     is_open: bool
     undoes: str = ""
+    item: ValueView | None = None
+    member_address: str = ""
+    change_address: str = ""
 
 
 def keys_of(row: StepRun) -> tuple[str, ...]:
@@ -91,7 +118,9 @@ def keys_of(row: StepRun) -> tuple[str, ...]:
     return (row.name, node_name(visit), *chain_names(visit))
 
 
-def step_view(row: StepRun, shown: Shown, window: Window, *, is_last: bool) -> StepView:
+def step_view(
+    row: StepRun, shown: Shown, window: Window, *, is_last: bool, logs: LogFilter = EVERY_LINE
+) -> StepView:
     """``row`` as its run's page shows it: folded, unless it is where the run stands or fell."""
     end = row.finished_at or window.now
     undoes, _, by = row.path.rpartition("~") if row.kind == COMPENSATION else ("", "", row.path)
@@ -116,7 +145,7 @@ def step_view(row: StepRun, shown: Shown, window: Window, *, is_last: bool) -> S
         output=shown.value(row.output_text, *keys_of(row)) if completed else None,
         changes=shown.changes(row.changes_text),
         error=shown.error(row.error_text),
-        logs=log_views(row.logs_text, shown),
+        logs=log_views(row.logs_text, shown, logs),
         bar=window.bar(row.started_at, end),
         is_open=is_last and row.status in OPEN,
         undoes=undoes,
@@ -129,13 +158,13 @@ def _progress(row: StepRun, shown: Shown) -> str:
     return f"{row.progress:.0%} {shown.text(row.progress_message)}".strip()
 
 
-def log_views(text: str, shown: Shown) -> list[LogView]:
-    """The log lines of an attempt."""
+def log_views(text: str, shown: Shown, wanted: LogFilter = EVERY_LINE) -> list[LogView]:
+    """The log lines of an attempt that are wanted."""
     try:
         entries = values.decode(text)
     except ValueError:
         return [LogView("", "", "", "", unreadable(), loud=True)]
-    return [
+    found = [
         LogView(
             time=moments.clock_time(entry["at"]),
             exact=moments.exact(entry["at"]),
@@ -146,3 +175,4 @@ def log_views(text: str, shown: Shown) -> list[LogView]:
         )
         for entry in entries
     ]
+    return found if wanted == EVERY_LINE else [line for line in found if wanted.keeps(line)]

@@ -13,21 +13,19 @@ from typing import Final, NamedTuple
 from uuid import UUID
 
 from django.contrib.admin import AdminSite
-from django.db.models import F
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
-from ..conf import settings
 from ..engine.paths import chain_names, node_name
 from ..inputs.people import Person
 from ..models import Execution, PendingInput, Wait, WaitKind, WaitStatus
-from ..models.execution import ExecutionKind
 from . import badges, moments
 from .masking import Mask
 from .pretty import visible
 from .prompts import shown_prompt
+from .seeing import Sight
 from .shown import ErrorView, Shown, ValueView, learn
 
 LISTED_MAX: Final = 50
@@ -95,7 +93,11 @@ class Doors:
         """The address of the form of an input, "" for anything else."""
         if wait.kind != WaitKind.INPUT or not wait.is_open or not self.may_look:
             return ""
-        return self._url("pendinginput_change", wait.pk)
+        return self.form_at(wait.pk)
+
+    def form_at(self, pk: int) -> str:
+        """The address of the form of the input with this id."""
+        return self._url("pendinginput_change", pk)
 
     def inbox_of(self, run: Execution) -> str:
         """The address of all inputs that a run waits for."""
@@ -109,24 +111,17 @@ class Doors:
         may = self.request.user.has_perm("durable_django.answer_input")
         return may and self.person.may_answer(wait)
 
+    @cached_property
+    def sight(self) -> Sight:
+        """Which other runs this person may see."""
+        return Sight(self.site, self.request)
+
     def run(self, pk: UUID) -> str:
-        """The address of another run."""
-        return self._url("execution_change", pk)
+        """The address of another run; "" for one that this person may not see."""
+        return self._url("execution_change", pk) if self.sight.sees(pk) else ""
 
     def _url(self, name: str, *args: object) -> str:
         return reverse(f"admin:durable_django_{name}", args=args, current_app=self.site.name)
-
-
-def read_waits(run: Execution, *, whole: bool) -> Waits:
-    """The waits of a run with all its members, or of one member; more of them with ``whole``."""
-    most = LISTED_WHOLE_MAX if whole else LISTED_MAX
-    if run.kind == ExecutionKind.STRAND:
-        rows = Wait.objects.using(settings.DATABASE).filter(member=run.pk)
-    else:
-        rows = Wait.objects.using(settings.DATABASE).filter(execution=run.pk)
-    newest = F("resolved_at").desc(nulls_first=True)
-    found = list(rows.exclude(kind=WaitKind.ONCE).order_by(newest, "id")[: most + 1])
-    return Waits(found[:most], len(found) > most)
 
 
 def learn_waits(mask: Mask, waits: Waits) -> None:
@@ -145,6 +140,7 @@ def keys_of_wait(wait: Wait) -> tuple[str, ...]:
 
 def wait_views(waits: Waits, shown: Shown, now: datetime, doors: Doors) -> list[WaitView]:
     """All of them; a few that are open are unfolded."""
+    doors.sight.look_at(wait.child_id for wait in waits.rows)
     unfolded = sum(wait.is_open for wait in waits.rows) <= UNFOLDED_MAX
     return [
         wait_view(wait, shown, now, doors, is_unfolded=unfolded and wait.is_open)
@@ -166,6 +162,7 @@ def wait_view(
     gave = _gave(wait)
     otherwise = wait.is_open and bool(wait.timeout_text)
     address = doors.form_of(wait) if doors else ""
+    child = doors.run(wait.child_id) if doors and wait.child_id else ""
     return WaitView(
         anchor=f"wait-{wait.pk}",
         path=visible(wait.path),
@@ -183,8 +180,8 @@ def wait_view(
         prompt=shown_prompt(wait, shown.mask) if wait.request_text else "",
         address=address,
         may_answer=bool(address) and doors is not None and doors.may_answer(wait),
-        child=doors.run(wait.child_id) if doors and wait.child_id else "",
-        child_id=str(wait.child_id or ""),
+        child=child,
+        child_id=str(wait.child_id) if child else "",
         value=shown.value(gave, *keys) if gave else None,
         otherwise=shown.value(wait.timeout_text, *keys) if otherwise else None,
         by=visible(wait.answered_by),

@@ -7,12 +7,17 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
 
+from durable_django.admin.tabs import TABS
 from durable_django.definition import registry
 from durable_django.models import Execution
 from durable_django.store import clock
+from tests.admin.browser import chromium, open_page, page, server
+
+# Fixtures are found by their names.
+__all__ = ["chromium", "open_page", "page", "server"]
 
 LIST = "/admin/durable_django/execution/"
-CANCEL_MANY = f"{LIST}cancel/"
+CANCEL_MANY = f"{LIST}bulk/cancel/"
 DEFINITIONS = "/admin/durable_django/workflowdefinition/"
 WORKERS = "/admin/durable_django/worker/"
 
@@ -21,6 +26,24 @@ EVERY_VIEW = ("view_execution", "view_workflowdefinition", "view_worker")
 
 def page_of(run: Execution) -> str:
     return reverse("admin:durable_django_execution_change", args=[run.pk])
+
+
+def steps_of(run: Execution) -> str:
+    return f"{page_of(run)}?tab=steps"
+
+
+def context_of(run: Execution) -> str:
+    return f"{page_of(run)}?tab=context"
+
+
+def waits_of(run: Execution) -> str:
+    return f"{page_of(run)}?tab=events"
+
+
+def whole_page(client: Client, run: Execution) -> str:
+    """All tabs of a page, one after the other."""
+    pages = (client.get(f"{page_of(run)}?tab={tab}") for tab in TABS)
+    return "".join(page.content.decode() for page in pages)
 
 
 def cancel_of(run: Execution) -> str:

@@ -5,7 +5,7 @@ from django.contrib.admin.models import LogEntry
 from django.test import Client
 
 from durable_django import api
-from durable_django.admin import cancelling
+from durable_django.admin.actions import bulk, pages
 from durable_django.exceptions import InvalidState
 from durable_django.models import Execution
 from tests.admin.conftest import CANCEL_MANY, LIST, cancel_of, page_of
@@ -80,7 +80,7 @@ def test_no_run_is_cancelled_without_a_trace_of_who_did_it(operator, monkeypatch
     def broken(*args):
         raise RuntimeError("the history is full")
 
-    monkeypatch.setattr(cancelling.CancelMixin, "log_change", broken)
+    monkeypatch.setattr(pages.ActionPages, "log_change", broken)
     run = make_run()
     with pytest.raises(RuntimeError):
         operator.post(cancel_of(run), {"reason": REASON})
@@ -93,7 +93,7 @@ def test_a_run_that_has_moved_on_is_left_alone_and_it_is_said(operator):
         operator.get(cancel_of(run), follow=True),
         operator.post(cancel_of(run), {"reason": REASON}, follow=True),
     ):
-        assert messages_of(response) == [f"{run} was not cancelled: it is already completed."]
+        assert messages_of(response) == [f"{run} was not cancelled. It is already completed."]
     assert statuses() == ["completed"]
     assert LogEntry.objects.count() == 0
 
@@ -101,12 +101,12 @@ def test_a_run_that_has_moved_on_is_left_alone_and_it_is_said(operator):
 def test_a_run_that_ends_while_it_is_cancelled_is_told(operator, monkeypatch):
     run = make_run()
 
-    def too_late(*args):
+    def too_late(*args, **options):
         raise InvalidState("too late", status="failed")
 
     monkeypatch.setattr(api, "cancel", too_late)
     response = operator.post(cancel_of(run), {"reason": REASON}, follow=True)
-    assert messages_of(response) == [f"{run} was not cancelled: it is already failed."]
+    assert messages_of(response) == [f"{run} was not cancelled. It is already failed."]
     assert LogEntry.objects.count() == 0
 
 
@@ -153,10 +153,10 @@ def test_those_that_have_ended_are_left_out_and_it_is_said(operator):
     active, ended = make_run(), make_run("failed")
     page = choose(operator, active, ended).content.decode()
     assert "Cancel 1 execution" in page
-    assert "1 of those selected has ended already" in page
+    assert "1 of those selected is left out" in page
     response = choose(operator, ended)
     assert messages_of(response) == [
-        "None of the selected executions can be cancelled: they have ended."
+        "This can be done to none of the selected executions, as they are now."
     ]
 
 
@@ -168,18 +168,18 @@ def test_each_that_could_not_be_cancelled_is_reported(operator):
     assert sorted(messages_of(done)) == sorted(
         [
             "1 execution was cancelled.",
-            f"{completed} was not cancelled: it is already completed.",
-            f"{failed} was not cancelled: it is already failed.",
+            f"{completed} was not cancelled. It is already completed.",
+            f"{failed} was not cancelled. It is already failed.",
         ]
     )
     assert statuses() == ["cancelled", "completed", "failed"]
 
 
 def test_many_failures_are_counted_not_listed(operator):
-    runs = [make_run("failed") for _ in range(cancelling.FAILURES_TOLD_MAX + 3)]
+    runs = [make_run("failed") for _ in range(bulk.FAILURES_TOLD_MAX + 3)]
     done = operator.post(CANCEL_MANY, {"ids": ids(*runs), "reason": REASON}, follow=True)
-    assert len(messages_of(done)) == cancelling.FAILURES_TOLD_MAX + 1
-    assert messages_of(done)[-1] == "And 3 more were not cancelled."
+    assert len(messages_of(done)) == bulk.FAILURES_TOLD_MAX + 1
+    assert messages_of(done)[-1] == "And 3 more were left as they were."
 
 
 def test_runs_that_are_gone_are_counted(operator):
@@ -197,13 +197,13 @@ def test_several_are_not_cancelled_without_a_reason(operator):
 
 
 def test_all_pages_of_a_list_can_be_cancelled_up_to_a_limit(operator, monkeypatch):
-    monkeypatch.setattr(cancelling, "MANY_MAX", 2)
+    monkeypatch.setattr(bulk, "MANY_MAX", 2)
     runs = [make_run(queue="night") for _ in range(3)]
     make_run()
     asked = choose(operator, runs[0], address=f"{LIST}?queue=night", select_across="1", index="0")
     assert asked.context["adminform"].form.initial["ids"] == ids(runs[2], runs[1])
     page = asked.content.decode()
-    assert "More were selected. At most 2 are cancelled at a time" in page
+    assert "More were selected. At most 2 are done at a time" in page
     # Back goes to the list as it was filtered.
     assert f'href="{LIST}?queue=night"' in page
 
@@ -218,11 +218,11 @@ def test_ids_that_are_none_are_refused(operator, sent):
 
 def test_who_may_only_look_sees_no_button_and_can_do_nothing(viewer):
     run = make_run()
-    page = viewer.get(page_of(run)).content.decode()
+    page = viewer.get(f"{page_of(run)}?tab=steps").content.decode()
     listed = viewer.get(LIST).content.decode()
     assert "/cancel/" not in page
-    assert "cancel_selected" not in listed
-    assert "_selected_action" not in listed
+    assert '_selected"' not in listed.replace('value="export_selected"', "")
+    assert "/bulk/" not in listed
     for address in (cancel_of(run), CANCEL_MANY):
         assert viewer.get(address).status_code == 403
         sent = viewer.post(address, {"reason": REASON, "ids": ids(run)})

@@ -7,7 +7,8 @@ from django.test import override_settings
 
 from durable_django import Workflow, foreach, step
 from durable_django.admin.masking import DOTS, MASKED, Mask, Masks
-from tests.admin.conftest import LIST, page_of
+from durable_django.models import Execution
+from tests.admin.conftest import LIST, page_of, whole_page
 from tests.admin.rows import make_definition, make_error, make_fork, make_run, make_step
 
 CARD = "4111-1111-1111-1111"
@@ -133,7 +134,7 @@ def test_nothing_sensitive_reaches_the_page(viewer, pay):
         progress=0.5,
         progress_message=f"asking about {CARD}",
     )
-    page = viewer.get(page_of(run)).content.decode()
+    page = whole_page(viewer, run)
     for secret in (CARD, "hunter2", "s3"):
         assert secret not in page.replace("css", ""), secret
     assert DOTS in page
@@ -143,9 +144,16 @@ def test_nothing_sensitive_reaches_the_page(viewer, pay):
     assert "open=yes" in listed
 
 
-def test_a_superuser_sees_no_more(admin_client, pay):
-    run = make_run(workflow_name="tests.pay", input={"secret": "hunter2"})
-    assert "hunter2" not in admin_client.get(page_of(run)).content.decode()
+def test_who_may_see_what_is_sensitive_sees_it_and_nobody_else_does(staff, admin_client, pay):
+    run = make_run(workflow_name="tests.pay", input={"secret": "hunter2"}, tags=["secret=x7"])
+    everything = {"view_execution", "cancel_execution", "retry_execution", "edit_context"}
+    assert "hunter2" not in whole_page(staff(*everything), run)
+    for client in (staff("view_execution", "view_sensitive"), admin_client):
+        page = whole_page(client, run)
+        assert "hunter2" in page
+        assert "secret=x7" in page
+        assert DOTS not in page
+        assert "secret=x7" in client.get(LIST).content.decode()
 
 
 def test_a_node_called_like_a_sensitive_key_hides_its_output(viewer, isolated):
@@ -160,7 +168,7 @@ def test_a_node_called_like_a_sensitive_key_hides_its_output(viewer, isolated):
 
     run = make_run("completed", workflow_name="tests.fetch", outputs={"secret": "hunter2"})
     make_step(run, "secret", output="hunter2")
-    assert "hunter2" not in viewer.get(page_of(run)).content.decode()
+    assert "hunter2" not in whole_page(viewer, run)
 
 
 @pytest.fixture
@@ -204,8 +212,8 @@ def test_items_and_outputs_of_members_are_masked(viewer, letters):
     strand = make_fork(run, ["completed", "failed"], path="open", **values)[1]
     error = '{"type":"E","message":"refused token-of-item","traceback":"","node":"send"}'
     type(strand).objects.filter(pk=strand.pk).update(error_text=error)
-    for page in (page_of(run), page_of(strand)):
-        text = viewer.get(page).content.decode()
+    for row in (run, strand):
+        text = whole_page(viewer, row)
         assert "token-of" not in text
         assert "plain" in text
         assert f"refused {DOTS}" in text
@@ -218,8 +226,8 @@ def test_items_are_masked_like_the_list_they_come_from(viewer, letters, path, ha
     make_definition(letters.definition.structure(), name="tests.letters", version=2)
     run = make_run("waiting", workflow_name="tests.letters", **at)
     strand = make_fork(run, ["completed"], path=path, input_text='"plain item"', **at)[0]
-    for page in (page_of(run), page_of(strand)):
-        text = viewer.get(page).content.decode()
+    for row in (run, strand):
+        text = whole_page(viewer, row)
         assert "plain item" not in text
         assert ("gave 0" in text) == (path != "secrets")
 
@@ -232,7 +240,7 @@ def test_results_that_are_only_begun_and_failures_in_them_are_masked(viewer, let
     make_fork(run, ["failed"], path="telling", seq=3, error_text=error, joined="completed")
     texts = [row.output_text for row in run.steps.filter(path__in=["sending", "telling"])]
     type(run).objects.filter(pk=run.pk).update(result_text=f"[{','.join(texts)}]")
-    text = viewer.get(page_of(run)).content.decode()
+    text = whole_page(viewer, run)
     assert "… 2 more" in text
     assert "hidden-one" not in text
     assert "shown-not" not in text
@@ -242,4 +250,20 @@ def test_results_that_are_only_begun_and_failures_in_them_are_masked(viewer, let
 def test_what_is_in_a_sensitive_block_is_masked_with_it(viewer, letters):
     run = make_run("completed", workflow_name="tests.letters")
     make_step(run, "keep", path="secrets[1]/keep", output="in the block")
-    assert "in the block" not in viewer.get(page_of(run)).content.decode()
+    assert "in the block" not in whole_page(viewer, run)
+
+
+@pytest.mark.parametrize("key", ["secret", "SECRET"])
+def test_what_was_recorded_since_the_snapshot_is_known_without_a_replay(viewer, pay, key):
+    run = make_run("running", workflow_name="tests.pay")
+    make_step(run, "one", seq=1, changes=[("set", "deep", {key: "hunter2hunter2"})])
+    make_step(run, "two", seq=2, output=[{key: "swordfish99"}])
+    make_step(run, key, seq=3, output="opensesame11")
+    make_step(run, "four", seq=4, path=f"{key}[1]/four", output="tiredofnames")
+    said = "hunter2hunter2 swordfish99 opensesame11 tiredofnames"
+    make_step(run, "late", seq=5, logs=[said], error=make_error(said))
+    Execution.objects.filter(pk=run.pk).update(reason=said)
+    for tab in ("graph", "steps&node=late"):
+        page = viewer.get(f"{page_of(run)}?tab={tab}").content.decode()
+        for secret in said.split():
+            assert secret not in page, (tab, secret)

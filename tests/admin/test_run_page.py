@@ -10,10 +10,19 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from durable_django.admin import executions, run_page
+from durable_django.admin import run_request
+from durable_django.admin.tabs import context, steps
 from durable_django.engine.paths import node_name
-from durable_django.models import Execution, StepRun
-from tests.admin.conftest import DEFINITIONS, LIST, WORKERS, cancel_of, page_of
+from durable_django.models import AuditEntry, Execution, StepRun
+from tests.admin.conftest import (
+    DEFINITIONS,
+    LIST,
+    WORKERS,
+    cancel_of,
+    context_of,
+    page_of,
+    steps_of,
+)
 from tests.admin.rows import make_definition, make_error, make_run, make_step, make_worker, now
 
 EVIL = "<script>alert('x')</script><img src=x onerror=alert(1)>"
@@ -67,7 +76,7 @@ def test_values_are_readable_whatever_their_type(viewer):
         outputs={"charge": None},
         result=True,
     )
-    text = text_of(viewer, page_of(run))
+    text = text_of(viewer, context_of(run))
     for said in (
         '{"order": {"id": 7, "items": [1, 2]}}',
         "12.50 Decimal",
@@ -90,9 +99,9 @@ def test_every_attempt_is_shown_in_order(viewer):
     make_step(run, "charge", "failed", seq=2, error=make_error("lost"), logs=["asking the bank"])
     make_step(run, "charge", "timed_out", seq=3, attempt=2, error=make_error("slow"))
     make_step(run, "charge", "failed", seq=4, attempt=3, error=make_error("declined"))
-    page = viewer.get(page_of(run)).content.decode()
+    page = viewer.get(steps_of(run)).content.decode()
     assert re.findall(r'id="(step-\d)"', page) == ["step-1", "step-2", "step-3", "step-4"]
-    text = text_of(viewer, page_of(run))
+    text = text_of(viewer, steps_of(run))
     for said in ("attempt 2", "attempt 3", "250 ms", "timed out", "1 log line"):
         assert said in text
     for said in ("asking the bank", '{"ok": true}', "total", "ValueError: lost"):
@@ -107,7 +116,7 @@ def test_a_visit_in_a_block_or_after_a_jump_is_shown_with_its_path(viewer):
     paths = ["collect", "collect#2", "polling[3]/poll", "polling[3]", "months[2]/days#2[30]/send"]
     for seq, path in enumerate(paths, 1):
         make_step(run, node_name(path), seq=seq, path=path)
-    page = viewer.get(page_of(run)).content.decode()
+    page = viewer.get(steps_of(run)).content.decode()
     shown = re.findall(r'"durable-step-name"><code>(.*?)</code>', page)
     assert [re.sub(r"<[^>]+>", "", path) for path in shown] == paths
     assert shown[2] == '<span class="quiet">polling[3]/</span>poll'
@@ -115,7 +124,7 @@ def test_a_visit_in_a_block_or_after_a_jump_is_shown_with_its_path(viewer):
 
 def test_a_run_that_has_not_started_has_a_page(viewer):
     run = make_run("scheduled", scheduled_at=now() + timedelta(hours=1))
-    assert "No step has run yet" in text_of(viewer, page_of(run))
+    assert "No step has run yet" in text_of(viewer, steps_of(run))
 
 
 def test_a_run_whose_snapshot_refers_to_large_outputs_shows_them(viewer):
@@ -123,7 +132,7 @@ def test_a_run_whose_snapshot_refers_to_large_outputs_shows_them(viewer):
     make_step(run, "fetch", output="a long text")
     snapshot = '{"next":"","seq":1,"attempt":0,"context":{},"outputs":{"fetch":1},"last":"fetch"}'
     Execution.objects.filter(pk=run.pk).update(snapshot=snapshot)
-    assert text_of(viewer, page_of(run)).count('"a long text"') == 2
+    assert text_of(viewer, context_of(run)).count('"a long text"') == 1
 
 
 def test_nothing_of_the_data_is_markup(operator):
@@ -161,6 +170,8 @@ def test_nothing_of_the_data_is_markup(operator):
     definition = make_definition({"nodes": nodes}, name=EVIL, doc=EVIL)
     for address in (
         page_of(run),
+        steps_of(run),
+        context_of(run),
         page_of(ended),
         cancel_of(run),
         LIST,
@@ -183,7 +194,7 @@ def test_nothing_of_the_data_is_markup(operator):
 def test_there_is_no_script_or_style_in_the_pages(operator):
     run = make_run("running", context={"a": 1})
     make_step(run, "validate")
-    for address in (LIST, page_of(run), cancel_of(run)):
+    for address in (LIST, page_of(run), steps_of(run), context_of(run), cancel_of(run)):
         page = operator.get(address).content.decode()
         assert not re.search(r"<script(?![^>]*\bsrc=)", page), address
         assert "<style" not in page, address
@@ -192,29 +203,29 @@ def test_there_is_no_script_or_style_in_the_pages(operator):
 
 def test_characters_that_mislead_are_shown_as_escapes(viewer):
     run = make_run(input={"name": "pdf.\u202eexe", "emoji": "👩\u200d🚀"})
-    text = text_of(viewer, page_of(run))
+    text = text_of(viewer, context_of(run))
     assert "\u202e" not in text
     assert r"pdf.\u202eexe" in text
     assert "👩\u200d🚀" in text
 
 
 def test_a_long_value_is_cut_and_can_be_shown_whole(viewer, monkeypatch):
-    monkeypatch.setattr(run_page, "VALUE_LENGTH_MAX", 50)
+    monkeypatch.setattr(run_request, "VALUE_LENGTH_MAX", 50)
     run = make_run(input={"text": "a" * 100 + "END"})
-    cut = text_of(viewer, page_of(run))
+    cut = text_of(viewer, context_of(run))
     assert "END" not in cut
     assert "The end of this value is missing here." in cut
-    assert "END" in text_of(viewer, f"{page_of(run)}?whole=1")
+    assert "END" in text_of(viewer, f"{context_of(run)}&whole=1")
 
 
 def test_of_very_many_keys_the_first_are_shown(viewer, monkeypatch):
-    monkeypatch.setattr(run_page, "ENTRIES_MAX", 2)
+    monkeypatch.setattr(context, "ENTRIES_MAX", 2)
     run = make_run(context={"first": 1, "second": 2, "third": 3})
-    cut = text_of(viewer, page_of(run))
+    cut = text_of(viewer, context_of(run))
     assert "second" in cut
     assert "third" not in cut
     assert "And 1 more." in cut
-    assert "third" in text_of(viewer, f"{page_of(run)}?whole=1")
+    assert "third" in text_of(viewer, f"{context_of(run)}&whole=1")
 
 
 def test_a_value_that_cannot_be_read_here_leaves_the_page_standing(viewer):
@@ -226,22 +237,22 @@ def test_a_value_that_cannot_be_read_here_leaves_the_page_standing(viewer):
     StepRun.objects.filter(execution=run).update(
         output_text='{"$":["money",5]}', logs_text="nonsense", error_text="{"
     )
-    text = text_of(viewer, page_of(run))
+    text = text_of(viewer, context_of(run)) + text_of(viewer, steps_of(run))
     assert text.count("This value cannot be read on this machine.") >= 4
     assert "money" not in text
 
 
 def test_many_attempts_are_paged_beginning_with_the_last(viewer, monkeypatch):
-    monkeypatch.setattr(executions, "STEPS_PER_PAGE", 2)
+    monkeypatch.setattr(steps, "STEPS_PER_PAGE", 2)
     run = make_run("running")
     for seq in range(1, 6):
         make_step(run, f"node{seq}", seq=seq)
-    page = viewer.get(page_of(run)).content.decode()
+    page = viewer.get(steps_of(run)).content.decode()
     assert 'id="step-5"' in page
     assert 'id="step-4"' not in page
-    assert 'href="?steps=2"' in page
-    assert 'id="step-3"' in viewer.get(f"{page_of(run)}?steps=2").content.decode()
-    assert viewer.get(f"{page_of(run)}?steps=nonsense").status_code == 200
+    assert 'href="?tab=steps&amp;steps=2"' in page
+    assert 'id="step-3"' in viewer.get(f"{steps_of(run)}&steps=2").content.decode()
+    assert viewer.get(f"{steps_of(run)}&steps=nonsense").status_code == 200
 
 
 def test_the_number_of_queries_does_not_depend_on_the_number_of_attempts(viewer):
@@ -249,21 +260,21 @@ def test_the_number_of_queries_does_not_depend_on_the_number_of_attempts(viewer)
 
     def queries():
         with CaptureQueriesContext(connection) as found:
-            viewer.get(page_of(run))
+            viewer.get(steps_of(run))
         return len(found)
 
     make_step(run, "first", seq=1, worker=run.worker)
     few = queries()
     for seq in range(2, 30):
         make_step(run, f"node{seq}", seq=seq, worker=make_worker())
-    assert queries() == few <= 13
+    assert queries() == few <= 16
 
 
 def test_a_worker_whose_row_is_gone_is_named_by_its_id(viewer):
     run = make_run("running")
     make_step(run, "first", worker=run.worker)
     type(run.worker).objects.all()._raw_delete("default")
-    assert str(run.worker_id) in text_of(viewer, page_of(run))
+    assert str(run.worker_id) in text_of(viewer, steps_of(run))
 
 
 def test_runs_started_by_a_run_are_linked_with_it(viewer):
@@ -280,6 +291,33 @@ def test_the_page_opens_in_every_language(viewer, settings, language):
     settings.USE_THOUSAND_SEPARATOR = True
     run = make_run("running", created_at=now() - timedelta(hours=3))
     make_step(run, "first")
-    page = viewer.get(page_of(run)).content.decode()
+    page = viewer.get(steps_of(run)).content.decode()
     assert re.search(r'<rect x="\d+" width="\d+" height="10"/>', page)
     assert viewer.get(LIST).status_code == 200
+
+
+def test_a_run_that_will_be_paused_says_so_beside_its_status(viewer):
+    run = make_run("running", paused_at=now())
+    assert "to be paused before the next node" in text_of(viewer, page_of(run))
+    still = make_run("running")
+    assert "to be paused" not in text_of(viewer, page_of(still)).partition("Id")[0]
+
+
+def test_the_head_says_who_cancelled_a_run(viewer):
+    run = make_run("cancelled", reason="Ordered twice")
+    AuditEntry.objects.create(execution=run, verb="cancel", by="ada", created_at=now())
+    text = text_of(viewer, page_of(run))
+    assert "Ordered twice" in text
+    assert "cancelled by ada just now" in text
+
+
+def test_why_it_does_not_move_leads_to_what_helps(staff):
+    run = make_run("failed", error=make_error("declined"))
+    may = staff("view_execution", "retry_execution")
+    page = may.get(page_of(run)).content.decode()
+    part = page.partition('class="durable-why"')[2].partition("</div>")[0]
+    assert f"{run.pk}/retry/" in part
+    page = staff("view_execution").get(page_of(run)).content.decode()
+    part = page.partition('class="durable-why"')[2].partition("</div>")[0]
+    assert part
+    assert "/retry/" not in part

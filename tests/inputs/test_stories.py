@@ -207,7 +207,7 @@ def test_what_the_run_waits_for_and_what_was_answered_stands_on_its_page(durable
     viewer = browser_of(person("carl", permissions=["view_execution", "view_pendinginput"]))
     provide_input(run, "question", True, by=viewer_user(viewer), comment="Yes.")
     durable.drain()
-    page = viewer.get(page_of(run)).content.decode()
+    page = viewer.get(f"{page_of(run)}?tab=events").content.decode()
     for said in ("group Managers", "Go?", "approved", "carl", "Yes.", "Look at the request"):
         assert said in page
 
