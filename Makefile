@@ -12,14 +12,15 @@ PY = $(VENV)/bin/python
 # A DATABASE_URL of the shell must not turn a test on SQLite into one on something else.
 TEST = env -u DATABASE_URL
 
-.PHONY: help venv test demo admin lint format bench clean
+.PHONY: help venv test demo admin lint format translations bench clean
 
 help:
-	@echo "make test     the tests on SQLite, then on a real PostgreSQL   (ARGS='-k word -x')"
+	@echo "make test     the tests on SQLite and on a real PostgreSQL     (ARGS='-k word -x')"
 	@echo "make demo     scenarios on real input, until all runs end (ORDERS=all, ONLY='expenses trials', DATABASE_URL=…)"
 	@echo "make admin    the demo's admin, with demo logins and a worker (PORT=8000, DAY=60: seconds)"
 	@echo "make lint     formatting, style, types, layers, migrations"
 	@echo "make format   what can be put right by itself"
+	@echo "make translations   takes the texts of the sources into all catalogues (needs GNU gettext)"
 	@echo "make bench    the benchmarks                                   (ARGS='--help')"
 	@echo "make clean    removes what these made"
 
@@ -27,10 +28,7 @@ venv:
 	@sh .ci/venv $(VENV)
 
 test: venv
-	@echo "== SQLite"
-	@$(TEST) $(PY) -m pytest $(ARGS)
-	@echo "== PostgreSQL"
-	@$(TEST) $(PY) tests/with_postgres.py $(PY) -m pytest $(ARGS)
+	@sh .ci/both $(PY) $(ARGS)
 
 demo: venv
 	@$(PY) manage.py migrate --verbosity 0
@@ -51,6 +49,14 @@ lint: venv
 format: venv
 	$(PY) -m ruff format .
 	$(PY) -m ruff check --fix .
+
+# makemessages and compilemessages work on the directory they are called in.
+translations: venv
+	@command -v msgmerge >/dev/null || { \
+		echo "This needs GNU gettext. On Debian and Ubuntu: apt install gettext" >&2; exit 1; }
+	@python=$$($(PY) -c 'import sys; print(sys.executable)') && cd durable_django && \
+		"$$python" -m django makemessages --all --no-wrap --no-obsolete --add-location file && \
+		"$$python" -m django compilemessages
 
 bench: venv
 	@$(PY) -m benchmarks $(ARGS)

@@ -92,6 +92,7 @@ def test_the_wheel_holds_commands_migrations_templates_static_files_and_types(wh
     assert "durable_django/migrations/0001_initial.py" in held
     assert any(name.startswith("durable_django/templates/") for name in held)
     assert any(name.startswith("durable_django/static/") for name in held)
+    assert "durable_django/locale/de/LC_MESSAGES/django.mo" in held
     assert any(name.endswith("/licenses/LICENSE") for name in held)
 
 
