@@ -19,6 +19,9 @@ GOALS: dict[str, tuple[str, str]] = {
     "as a share of the rate without": ("over 0.9", "over 0.9"),
     "event to the end of its run, p95": ("under 100", ""),
     "waking": ("under 15", ""),
+    "page, list": ("under 300", ""),
+    "page, overview": ("under 300", ""),
+    "page, run": ("under 500", ""),
     "memory after": ("no growth", "no growth"),
 }
 

@@ -9,7 +9,7 @@ from .sizes import FULL, QUICK, Sizes
 
 LOAD_NAMES = (
     *("drain", "latency", "start", "forks", "loops", "sleeping", "slow", "idle", "memory"),
-    "parked",
+    *("parked", "pages"),
 )
 
 

@@ -21,6 +21,8 @@ class Sizes:
     memory: int = 100_000
     parked: int = 100_000
     sleepers: int = 10_000
+    listed: int = 1_000_000
+    long_run: int = 10_000
 
 
 FULL = Sizes()
@@ -39,4 +41,6 @@ QUICK = Sizes(
     memory=10_000,
     parked=3_000,
     sleepers=1_000,
+    listed=20_000,
+    long_run=500,
 )
