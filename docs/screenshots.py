@@ -1,11 +1,13 @@
 """Takes the pictures of the admin in docs/images: `python docs/screenshots.py`.
 
-It runs the shop's demo on a database of its own in a temporary directory, serves the admin on
-localhost and photographs it with Chromium (Debian: apt install chromium chromium-driver; Python:
-selenium). `--orders`, `--all` and `--out DIRECTORY` are for looking at more of it.
+It plays the demo on a database of its own in a temporary directory, sets a stage with what the
+demo leaves nobody to do, serves the admin on localhost and photographs it with Chromium (Debian:
+apt install chromium; Python: playwright). It touches nothing but the pictures.
 """
 
 import argparse
+import base64
+import json
 import os
 import shutil
 import socket
@@ -14,69 +16,127 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
-from selenium import webdriver
-from selenium.webdriver.common.by import By
-from selenium.webdriver.support.ui import WebDriverWait
+from playwright.sync_api import Browser, Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
 LOGIN = "admin"
-WIDE, NARROW = (1280, 900), (400, 900)
-HEIGHT_MAX = 1500
+WIDTH, HEIGHT_MIN, HEIGHT_MAX = 1280, 400, 1300
+QUALITY = 82
 START_SECONDS_MAX = 30
+# These in the dark, too.
+DARK = ("overview", "list", "run")
+
+STAGE = """
+import json
+from datetime import timedelta
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
+from django.core.management import call_command
+from django.utils.timezone import now
+import durable_django as durable
+from durable_django.engine import values
+from durable_django.models import Event, Execution, PendingInput, Queue, WorkflowDefinition
+from durable_django.testing import drain
+from example_project.expenses.playing import hand_in_sample
+from example_project.shop.workflows import ProcessOrder
+
+call_command("migrate", verbosity=0)
+admin = get_user_model().objects.create_superuser("{login}", password="{login}")
+scenarios = ["orders", "invoices", "trips", "expenses"]
+call_command("shop_demo", orders={orders}, trips=12, only=scenarios)
+
+# Claims that managers have to look at, the administrator among them.
+admin.groups.add(Group.objects.get(name="Managers"))
+hand_in_sample()
+drain()
+held = Execution.objects.filter(workflow_name="approve_expense", status="waiting").last()
+durable.pause(held.pk, "the receipt is being looked for", by=admin)
+
+# Orders that wait for the evening, in a queue that is paused.
+Queue.objects.create(name="evening", created_at=now())
+durable.limit_queue("evening", 4, reason="the carrier takes four at once", by=admin)
+durable.pause_queue("evening", reason="the carrier is on strike", by=admin)
+for number in range(3):
+    ProcessOrder.start({{"order": number}}, queue="evening", tags=["vip"])
+ProcessOrder.start({{"order": 4}}, scheduled_at=now() + timedelta(hours=9))
+
+# An order that failed, was looked at, and failed again.
+failed = Execution.objects.filter(error_text__contains="PaymentDeclined").first()
+note = {{"note": "asked the customer for another card"}}
+durable.edit_context(failed.pk, note, reason="called the customer", by=admin)
+durable.retry(failed.pk, reason="the card is covered now, says the customer", by=admin)
+drain()
+
+# A second version of how a parcel goes out.
+first = WorkflowDefinition.objects.filter(name="book_trip").get()
+structure = values.decode(first.structure_text)
+gift = {{"name": "print_tickets", "kind": "step", "doc": "On paper, for those who ask."}}
+structure["nodes"].insert(2, gift)
+second = WorkflowDefinition.objects.create(
+    name=first.name, version=2, structure_text=values.encode(structure, "structure"),
+    created_at=now(), updated_at=now(),
+)
+
+def of(name, **found):
+    return str(Execution.objects.filter(workflow_name=name, **found).first().pk)
+
+print("STAGE", json.dumps({{
+    "trip": of("book_trip", status="compensated"),
+    "retried": of("process_order", own_steps__attempt=2, status="completed"),
+    "failed": str(failed.pk),
+    "paid": str(Event.objects.filter(status="delivered").first().execution_id),
+    "definition": second.pk,
+    "asked": str(PendingInput.objects.filter(execution__status="waiting").first().pk),
+}}))
+"""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--orders", type=int, default=30)
+    parser.add_argument("--orders", type=int, default=60)
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "images")
-    parser.add_argument("--all", action="store_true", help="more pages, narrow ones too")
     parser.add_argument("--python", default=sys.executable, help="the one that serves the admin")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="durable-pictures-") as folder:
         environment = {**os.environ, "DATABASE_URL": f"sqlite:///{folder}/db.sqlite3"}
-        runs = fill(options.python, environment, options.orders)
-        with server(options.python, environment) as address:
-            photograph(address, runs, options.out, options.all)
+        stage = set_stage(options.python, environment, options.orders)
+        # A worker, so that the overview shows one that is alive.
+        command = [options.python, "manage.py", "durable_worker", "--queues", "default"]
+        with running(command, environment), server(options.python, environment) as address:
+            photograph(address, stage, options.out)
 
 
-FILL = """
-from django.contrib.auth import get_user_model
-from django.core.management import call_command
-from durable_django.models import Execution
-from example_project.shop.workflows import ProcessOrder
-call_command("migrate", verbosity=0)
-get_user_model().objects.create_superuser("admin", password="admin")
-orders = {orders}
-if orders:
-    call_command("shop_demo", orders=orders)
-for number in range(min(orders, 3)):
-    ProcessOrder.start({{"order": number}}, queue="evening", tags=["vip"])
-retried = Execution.objects.filter(own_steps__attempt=2)
-failed = Execution.objects.filter(status="failed")
-for found in (
-    retried.filter(status="completed").first(), failed.first(),
-    Execution.objects.filter(status="pending").first() or Execution.objects.first(),
-):
-    print("RUN", found.pk if found else "")
-"""
-
-
-def fill(python: str, environment: dict[str, str], orders: int) -> list[str]:
-    """The ids of a run that was retried, one that failed, one that waits; "" for none."""
+def set_stage(python: str, environment: dict[str, str], orders: int) -> dict[str, Any]:
+    """Plays the demo and what follows it; the keys of what is to be photographed."""
     said = subprocess.run(
-        [python, "manage.py", "shell", "-c", FILL.format(orders=orders)],
+        [python, "manage.py", "shell", "-c", STAGE.format(login=LOGIN, orders=orders)],
         cwd=ROOT,
         env=environment,
         check=True,
-        capture_output=True,
+        stdout=subprocess.PIPE,
         text=True,
     ).stdout
-    return [line[4:].strip() for line in said.splitlines() if line.startswith("RUN")]
+    told = next(line for line in said.splitlines() if line.startswith("STAGE "))
+    stage: dict[str, Any] = json.loads(told.removeprefix("STAGE "))
+    return stage
+
+
+@contextmanager
+def running(command: list[str], environment: dict[str, str]) -> Iterator[None]:
+    """A process as long as the block."""
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    started = subprocess.Popen(command, cwd=ROOT, env=environment, **quiet)  # type: ignore[call-overload]
+    try:
+        yield
+    finally:
+        started.terminate()
+        started.wait()
 
 
 @contextmanager
@@ -86,14 +146,8 @@ def server(python: str, environment: dict[str, str]) -> Iterator[str]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     address = f"http://127.0.0.1:{port}"
-    running = subprocess.Popen(
-        [python, "manage.py", "runserver", "--noreload", f"127.0.0.1:{port}"],
-        cwd=ROOT,
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
+    command = [python, "manage.py", "runserver", "--noreload", f"127.0.0.1:{port}"]
+    with running(command, environment):
         give_up = time.monotonic() + START_SECONDS_MAX
         while time.monotonic() < give_up:
             with suppress(OSError):
@@ -101,81 +155,92 @@ def server(python: str, environment: dict[str, str]) -> Iterator[str]:
                 break
             time.sleep(0.1)
         yield address
-    finally:
-        running.terminate()
-        running.wait()
 
 
-@contextmanager
-def browser(dark: bool, size: tuple[int, int]) -> Iterator[webdriver.Chrome]:
-    """Chromium in a light or a dark desktop."""
-    options = webdriver.ChromeOptions()
-    width, height = size
-    for argument in ("--headless=new", "--no-sandbox", "--hide-scrollbars", "--disable-gpu"):
-        options.add_argument(argument)
-    # Named, so that Selenium does not look for others on the network.
-    options.binary_location = shutil.which("chromium") or shutil.which("google-chrome") or ""
-    service = webdriver.ChromeService(executable_path=shutil.which("chromedriver"))
-    driver = webdriver.Chrome(options=options, service=service)
-    try:
-        features = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
-        driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
-        resize(driver, width, height)
-        yield driver
-    finally:
-        driver.quit()
+def rerun(page: Page) -> None:
+    """Up to the preview of what runs again."""
+    page.select_option("select[name=node]", "charge_payment")
+    page.fill("textarea[name=reason]", "the customer gave us another card")
+    page.click(".submit-row input.default")
 
 
-def resize(driver: webdriver.Chrome, width: int, height: int) -> None:
-    """Chromium's window has a least width; what it shows can be narrower."""
-    metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
-    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+def edit(page: Page) -> None:
+    """Up to the difference."""
+    text = page.locator("textarea[name=context]")
+    context = json.loads(text.input_value())
+    context["note"] = "the card is covered again"
+    text.fill(json.dumps(context))
+    page.fill("textarea[name=reason]", "called the customer again")
+    page.click(".submit-row input.default")
 
 
-def photograph(address: str, runs: list[str], out: Path, everything: bool) -> None:
-    retried, failed, pending = runs
-    executions = f"{address}/admin/durable_django/execution/"
-    pages = {"admin-list": executions}
-    if retried or pending:
-        pages["admin-run"] = f"{executions}{retried or pending}/change/"
-    if everything:
-        pages["app"] = f"{address}/admin/durable_django/"
-        pages["definitions"] = f"{address}/admin/durable_django/workflowdefinition/"
-        pages["workers"] = f"{address}/admin/durable_django/worker/"
-        if failed:
-            pages["failed"] = f"{executions}{failed}/change/"
-        if pending:
-            pages["pending"] = f"{executions}{pending}/change/"
-            pages["cancel"] = f"{executions}{pending}/cancel/"
-    sizes = [WIDE, NARROW] if everything else [WIDE]
-    for dark in (False, True):
-        for size in sizes:
-            with browser(dark, size) as driver:
-                log_in(driver, address)
-                for name, page in pages.items():
-                    narrow = "-narrow" if size is NARROW else ""
-                    take(driver, page, size, out / f"{name}{'-dark' if dark else ''}{narrow}.png")
+def pages(stage: dict[str, Any]) -> dict[str, tuple[str, Callable[[Page], None] | None]]:
+    """Each picture's name, the page's path, and what is done there first."""
+    runs = "execution/"
+    trip, retried, failed, paid = (
+        f"{runs}{stage[name]}" for name in ("trip", "retried", "failed", "paid")
+    )
+    return {
+        "overview": ("overview/?period=day", None),
+        "list": (runs, None),
+        "run": (f"{trip}/change/", None),
+        "steps": (f"{retried}/change/?tab=steps", None),
+        "context": (f"{retried}/change/?tab=context&from=1&to=5", None),
+        "events": (f"{paid}/change/?tab=events", None),
+        "history": (f"{failed}/change/?tab=history", None),
+        "rerun": (f"{failed}/rerun/", rerun),
+        "edit": (f"{failed}/edit_context/", edit),
+        "definition": (f"workflowdefinition/{stage['definition']}/change/?with=1", None),
+        "queues": ("queue/", None),
+        "inbox": ("pendinginput/", None),
+        "answer": (f"pendinginput/{stage['asked']}/change/", None),
+    }
 
 
-def log_in(driver: webdriver.Chrome, address: str) -> None:
-    driver.get(f"{address}/admin/login/")
-    driver.find_element(By.NAME, "username").send_keys(LOGIN)
-    driver.find_element(By.NAME, "password").send_keys(LOGIN)
-    driver.find_element(By.CSS_SELECTOR, "input[type=submit]").click()
-    WebDriverWait(driver, 10).until(lambda d: d.find_elements(By.ID, "user-tools"))
+def photograph(address: str, stage: dict[str, Any], out: Path) -> None:
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox", "--hide-scrollbars"]
+        )
+        for scheme in ("light", "dark"):
+            page = log_in(chromium, address, scheme)
+            for name, (path, prepare) in pages(stage).items():
+                if scheme == "light" or name in DARK:
+                    page.goto(f"{address}/admin/durable_django/{path}")
+                    if prepare is not None:
+                        prepare(page)
+                    take(page, out / f"{name}{'-dark' if scheme == 'dark' else ''}.webp")
+        chromium.close()
+
+
+def log_in(chromium: Browser, address: str, scheme: Any) -> Page:
+    context = chromium.new_context(
+        viewport={"width": WIDTH, "height": HEIGHT_MIN}, color_scheme=scheme
+    )
+    page = context.new_page()
+    page.goto(f"{address}/admin/login/")
+    page.fill("input[name=username]", LOGIN)
+    page.fill("input[name=password]", LOGIN)
+    page.click("input[type=submit]")
+    page.wait_for_selector("#user-tools")
     # The list of all models beside the page is folded away.
-    driver.execute_script("localStorage.setItem('django.admin.navSidebarIsOpen', 'false')")
+    page.evaluate("localStorage.setItem('django.admin.navSidebarIsOpen', 'false')")
+    return page
 
 
-def take(driver: webdriver.Chrome, page: str, size: tuple[int, int], picture: Path) -> None:
+def take(page: Page, picture: Path) -> None:
     """The page from its top, as far down as it goes, within reason."""
-    width, height = size
-    resize(driver, width, height)
-    driver.get(page)
-    whole = driver.execute_script("return document.getElementById('content').scrollHeight + 180")
-    resize(driver, width, min(max(whole, 400), HEIGHT_MAX))
-    driver.save_screenshot(str(picture))
-    print(picture)
+    page.mouse.move(0, 0)
+    page.evaluate("document.activeElement.blur()")
+    page.set_viewport_size({"width": WIDTH, "height": HEIGHT_MIN})
+    whole = page.evaluate("document.getElementById('content').getBoundingClientRect().bottom")
+    height = min(max(int(whole + page.evaluate("scrollY")) + 24, HEIGHT_MIN), HEIGHT_MAX)
+    page.set_viewport_size({"width": WIDTH, "height": height})
+    devtools = page.context.new_cdp_session(page)
+    # Playwright's own pictures are PNG, three times as large.
+    taken = devtools.send("Page.captureScreenshot", {"format": "webp", "quality": QUALITY})
+    picture.write_bytes(base64.b64decode(taken["data"]))
+    print(f"{picture} {picture.stat().st_size // 1024} kB")
 
 
 if __name__ == "__main__":

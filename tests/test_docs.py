@@ -266,6 +266,7 @@ def test_every_public_name_is_documented():
 def test_signatures_are_those_of_the_code():
     told = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
     functions = ["start", "get_execution", "list_executions", "cancel", "retry", "get_result"]
+    functions += ["pause", "resume"]
     functions += ["send_event", "publish_event", "provide_input", "list_pending_inputs"]
     assert [
         signature
