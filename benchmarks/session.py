@@ -25,7 +25,8 @@ def main() -> None:
     options = parser().parse_args()
     # finally knows nothing of SIGTERM: make it an exception, or a worker stays.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-    os.environ["DJANGO_SETTINGS_MODULE"] = "benchmarks.settings"
+    settings = "admin_settings" if "pages" in loads_of(options) else "settings"
+    os.environ["DJANGO_SETTINGS_MODULE"] = f"benchmarks.{settings}"
     with tempfile.TemporaryDirectory(prefix="durable-counts-") as counts:
         os.environ[counting.DIRECTORY] = counts
         import django
