@@ -190,10 +190,8 @@ def cancel(
     """
     from .store import audit, ending
 
-    if not isinstance(reason, str):
-        raise TypeError(f"reason must be a string, not {reason!r}")
-    audit.who(by)
-    return ending.cancel(pk_of(id), values.visible(reason, 10_000), bool(compensate), by)
+    text = values.visible(audit.checked(reason, by), 10_000)
+    return ending.cancel(pk_of(id), text, bool(compensate), by)
 
 
 def list_children(id: ExecutionLike) -> QuerySet[Execution]:

@@ -33,9 +33,9 @@ def pause(id: ExecutionLike, reason: str = "", *, by: Any = None) -> Execution:
 
     >>> durable.pause(execution, "the provider is down", by=request.user)  # doctest: +SKIP
     """
-    from .store import pausing
+    from .store import audit, pausing
 
-    return pausing.pause(pk_of(id), reason=_judged(reason, by), by=by)
+    return pausing.pause(pk_of(id), reason=audit.checked(reason, by), by=by)
 
 
 def resume(id: ExecutionLike, reason: str = "", *, by: Any = None) -> Execution:
@@ -47,19 +47,10 @@ def resume(id: ExecutionLike, reason: str = "", *, by: Any = None) -> Execution:
 
     >>> durable.resume(execution)  # doctest: +SKIP
     """
-    from .store import pausing
+    from .store import audit, pausing
 
-    return pausing.resume(pk_of(id), reason=_judged(reason, by), by=by)
+    return pausing.resume(pk_of(id), reason=audit.checked(reason, by), by=by)
 
 
 apause = sync_to_async(pause)
 aresume = sync_to_async(resume)
-
-
-def _judged(reason: Any, by: Any) -> str:
-    from .store import audit
-
-    audit.who(by)
-    if not isinstance(reason, str):
-        raise TypeError(f"reason must be a string, not {reason!r}")
-    return reason

@@ -31,9 +31,9 @@ def pause_queue(name: str, *, reason: str = "", by: Any = None) -> Queue:
 
     >>> durable.pause_queue("mail", reason="provider down", by=request.user)  # doctest: +SKIP
     """
-    from .store import queues
+    from .store import audit, queues
 
-    return queues.pause(read_queue(name, "name"), _judged(reason), by)
+    return queues.pause(read_queue(name, "name"), audit.checked(reason, by), by)
 
 
 def resume_queue(name: str, *, reason: str = "", by: Any = None) -> Queue:
@@ -44,9 +44,9 @@ def resume_queue(name: str, *, reason: str = "", by: Any = None) -> Queue:
 
     >>> durable.resume_queue("mail", by=request.user)  # doctest: +SKIP
     """
-    from .store import queues
+    from .store import audit, queues
 
-    return queues.resume(read_queue(name, "name"), _judged(reason), by)
+    return queues.resume(read_queue(name, "name"), audit.checked(reason, by), by)
 
 
 def limit_queue(name: str, limit: int | None, *, reason: str = "", by: Any = None) -> Queue:
@@ -61,11 +61,11 @@ def limit_queue(name: str, limit: int | None, *, reason: str = "", by: Any = Non
 
     >>> durable.limit_queue("reports", 2, reason="one licence per report")  # doctest: +SKIP
     """
-    from .store import queues
+    from .store import audit, queues
 
     if limit is not None:
         read_integer(limit, "limit", 1, LIMIT_MAX)
-    return queues.limit(read_queue(name, "name"), limit, _judged(reason), by)
+    return queues.limit(read_queue(name, "name"), limit, audit.checked(reason, by), by)
 
 
 def list_queues() -> list[Queue]:
@@ -84,9 +84,3 @@ apause_queue = sync_to_async(pause_queue)
 aresume_queue = sync_to_async(resume_queue)
 alimit_queue = sync_to_async(limit_queue)
 alist_queues = sync_to_async(list_queues)
-
-
-def _judged(reason: Any) -> str:
-    if not isinstance(reason, str):
-        raise TypeError(f"reason must be a string, not {reason!r:.80}")
-    return reason

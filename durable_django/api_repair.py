@@ -17,9 +17,9 @@ from .api import get_execution
 from .conf import settings
 from .definition import registry
 from .definition.node import Node
-from .engine.context import Context
 from .engine.ids import pk_of
 from .exceptions import WorkflowNotFound
+from .store.options import changes_given, node_given
 
 if TYPE_CHECKING:
     from .api import ExecutionLike
@@ -48,10 +48,10 @@ def skip(
 
     >>> durable.skip(execution, {"charged": 12}, reason="paid in cash")  # doctest: +SKIP
     """
-    from .store import skipping
+    from .store import audit, skipping
 
-    name = _name_of(node)
-    pk, text = pk_of(id), _checked(reason, by)
+    name = None if node is None else node_given(node)
+    pk, text = pk_of(id), audit.checked(reason, by)
     return skipping.skip(pk, value, name, _timeout_of(pk), by=by, reason=text)
 
 
@@ -64,7 +64,7 @@ def nodes_to_skip(id: ExecutionLike) -> list[str]:
     """
     from .store import skipping
 
-    return skipping.paths_to_skip(get_execution(id).pk)
+    return skipping.paths_to_skip(get_execution(id))
 
 
 def edit_context(
@@ -86,15 +86,16 @@ def edit_context(
 
     >>> durable.edit_context(execution, {"email": "ada@example.com"}, by=user)  # doctest: +SKIP
     """
-    from .store import editing
+    from .store import audit, editing
 
-    texts, removed = _texts_of(changes), _keys_of(remove)
+    texts = {change.key: change.text for change in changes_given(changes, "changes")}
+    removed = _keys_of(remove)
     both = sorted(texts.keys() & set(removed))
     if both:
         raise ValueError(f"{both[0]!r} is to be set, and to be removed")
     if not texts and not removed:
         raise ValueError("there is nothing to change: give changes, or keys to remove")
-    pk, text = pk_of(id), _checked(reason, by)
+    pk, text = pk_of(id), audit.checked(reason, by)
     return editing.edit_context(pk, texts, removed, by=by, reason=text)
 
 
@@ -119,10 +120,10 @@ def retry(
 
     >>> durable.retry(execution, node="charge", reason="renamed by a deploy")  # doctest: +SKIP
     """
-    from .store import going_on
+    from .store import audit, going_on
 
-    name = _name_of(node)
-    pk, text = pk_of(id), _checked(reason, by)
+    name = None if node is None else node_given(node)
+    pk, text = pk_of(id), audit.checked(reason, by)
     return going_on.retry(
         pk, _timeout_of(pk), node=name, forgets=bool(forget_waits), by=by, reason=text
     )
@@ -138,7 +139,7 @@ def nodes_to_go_on_at(id: ExecutionLike) -> list[str]:
     """
     from .store import going_on
 
-    return going_on.nodes_to_go_on_at(get_execution(id).pk)
+    return going_on.nodes_to_go_on_at(get_execution(id))
 
 
 askip = sync_to_async(skip)
@@ -146,24 +147,6 @@ anodes_to_skip = sync_to_async(nodes_to_skip)
 aedit_context = sync_to_async(edit_context)
 aretry = sync_to_async(retry)
 anodes_to_go_on_at = sync_to_async(nodes_to_go_on_at)
-
-
-def _name_of(node: Any) -> str | None:
-    if node is None or isinstance(node, str):
-        return node
-    if isinstance(node, Node) and node.name is not None:
-        return node.name
-    raise TypeError(f"node is a node or its name, not {node!r:.80}")
-
-
-def _checked(reason: Any, by: Any) -> str:
-    """The reason; TypeError for one that is no text, and for a ``by`` that is nobody."""
-    from .store import audit
-
-    if not isinstance(reason, str):
-        raise TypeError(f"reason must be a string, not {reason!r:.80}")
-    audit.who(by)
-    return reason
 
 
 def _timeout_of(pk: UUID) -> float | None:
@@ -178,17 +161,6 @@ def _timeout_of(pk: UUID) -> float | None:
         except WorkflowNotFound:
             return None
     return None
-
-
-def _texts_of(changes: Any) -> dict[str, str]:
-    if changes is None:
-        return {}
-    if not isinstance(changes, Mapping):
-        raise TypeError(f"changes is a mapping of keys to values, not {changes!r:.80}")
-    judged = Context({}, settings.MAX_PAYLOAD_BYTES)
-    for key, value in changes.items():
-        judged[key] = value
-    return {change.key: change.text for change in judged.changes()}
 
 
 def _keys_of(remove: Any) -> list[str]:

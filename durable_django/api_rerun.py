@@ -13,13 +13,11 @@ from typing import TYPE_CHECKING, Any
 from asgiref.sync import sync_to_async
 
 from . import api
-from .conf import settings
 from .definition import registry
 from .definition.node import Node
 from .engine import values
-from .engine.context import Change, Context
 from .engine.ids import pk_of
-from .store.options import UNSET
+from .store.options import UNSET, changes_given, node_given
 
 if TYPE_CHECKING:
     from .api import ExecutionLike
@@ -76,11 +74,9 @@ def rerun_from(
     """
     from .store import audit, rerunning, starting
 
-    if not isinstance(reason, str):
-        raise TypeError(f"reason must be a string, not {reason!r}")
-    asked = rerunning.Asked(
-        _name_of(node), input, input is not UNSET, _changes(context), reason, audit.who(by)
-    )
+    text = audit.checked(reason, by)
+    changes = changes_given(context, "context")
+    asked = rerunning.Asked(node_given(node), input, input is not UNSET, changes, text, by)
     run = rerunning.rerun(pk_of(id), asked)
     starting.tell_started(run.workflow_name, [run.pk])
     return run
@@ -94,7 +90,7 @@ def preview_rerun(id: ExecutionLike, node: Node | str) -> RerunPreview:
     """
     from .store import rerunning
 
-    name = _name_of(node)
+    name = node_given(node)
     plan = rerunning.plan(api.get_execution(id), name)
     top = [str(each.name) for each in plan.workflow.definition.top]
     texts = plan.rebuilt.state.context
@@ -123,22 +119,3 @@ def nodes_to_rerun_from(id: ExecutionLike) -> list[str]:
 arerun_from = sync_to_async(rerun_from)
 anodes_to_rerun_from = sync_to_async(nodes_to_rerun_from)
 apreview_rerun = sync_to_async(preview_rerun)
-
-
-def _name_of(node: Any) -> str:
-    name = node.name if isinstance(node, Node) else node
-    if not isinstance(name, str):
-        raise TypeError(f"node is a node or the name of one, not {node!r:.80}")
-    return name
-
-
-def _changes(context: Any) -> tuple[Change, ...]:
-    """What these overrides do to the context, judged."""
-    if context is None:
-        return ()
-    if not isinstance(context, Mapping):
-        raise TypeError(f"context is a mapping of keys to values, not {context!r:.80}")
-    judged = Context({}, settings.MAX_PAYLOAD_BYTES)
-    for key, value in context.items():
-        judged[key] = value
-    return judged.changes()

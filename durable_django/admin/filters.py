@@ -99,15 +99,19 @@ class WorkflowFilter(OpenChoice):
         return queryset.filter(workflow_name=self.value()) if self.value() else queryset
 
 
-class VersionFilter(admin.SimpleListFilter):
-    """A version, for links from a definition; not offered as a choice."""
+class LinkedFilter(admin.SimpleListFilter):
+    """A filter for links from other pages; it offers no choice but the one in the address."""
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        value = self.value()
+        return [(value, value)] if value else []
+
+
+class VersionFilter(LinkedFilter):
+    """A version, for links from a definition."""
 
     title = _("version")
     parameter_name = "version"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        value = self.used_parameters.get(self.parameter_name)
-        return [(value, value)] if value else []
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         value = self.value()
@@ -116,6 +120,21 @@ class VersionFilter(admin.SimpleListFilter):
         if not value.isdecimal() or len(value) > 9:
             raise IncorrectLookupParameters
         return queryset.filter(version=int(value))
+
+
+class LinkedRunFilter(LinkedFilter):
+    """What belongs to one run, named by its id; ``column`` is the foreign key."""
+
+    column = ""
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        value = self.value()
+        if not value:
+            return queryset
+        try:
+            return queryset.filter(**{self.column: UUID(value)})
+        except ValueError as error:
+            raise IncorrectLookupParameters(error) from error
 
 
 class QueueFilter(OpenChoice):

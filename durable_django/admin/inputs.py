@@ -7,7 +7,6 @@ of a request is in ``inputs_page``.
 from __future__ import annotations
 
 from typing import Any
-from uuid import UUID
 
 from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters
@@ -77,24 +76,12 @@ class AskingWorkflowFilter(filters.WorkflowFilter):
         return queryset.filter(execution__workflow_name=name) if name else queryset
 
 
-class RunFilter(admin.SimpleListFilter):
-    """A run, for links from its page; not offered as a choice."""
+class RunFilter(filters.LinkedRunFilter):
+    """What one run asks, for links from its page."""
 
     title = _("execution")
     parameter_name = "execution"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        value = self.used_parameters.get(self.parameter_name)
-        return [(value, value)] if value else []
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        value = self.value()
-        if not value:
-            return queryset
-        try:
-            return queryset.filter(execution_id=UUID(value))
-        except ValueError as error:
-            raise IncorrectLookupParameters(error) from error
+    column = "execution_id"
 
 
 @admin.register(PendingInput)

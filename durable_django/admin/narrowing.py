@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any, Final
-from uuid import UUID
 
 from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters
@@ -18,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 from ..conf import settings
 from ..models import ExecutionStatus, Wait, WaitKind
+from .filters import LinkedRunFilter
 from .searching import tag_matches
 
 TEXT_LENGTH_MAX: Final = 255
@@ -117,24 +117,12 @@ class WaitingFilter(admin.SimpleListFilter):
         return queryset.filter(pk__in=_waiting(Q(kind__in=KINDS[wanted])))
 
 
-class ParentFilter(admin.SimpleListFilter):
-    """The runs that a run has started, for links from its page; not offered as a choice."""
+class ParentFilter(LinkedRunFilter):
+    """The runs that a run has started, for links from its page."""
 
     title = _("started by")
     parameter_name = "parent"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        value = self.used_parameters.get(self.parameter_name)
-        return [(value, value)] if value else []
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        value = self.value()
-        if not value:
-            return queryset
-        try:
-            return queryset.filter(parent_id=UUID(value))
-        except ValueError as error:
-            raise IncorrectLookupParameters(error) from error
+    column = "parent_id"
 
 
 class PausedFilter(admin.SimpleListFilter):

@@ -39,6 +39,15 @@ def encoded(detail: Mapping[str, Any]) -> str:
     return values.encode(dict(detail), "detail", around=AROUND_VALUES)
 
 
+def checked(reason: Any, by: Any) -> str:
+    """The reason somebody gives. TypeError for one that is no text, and for a ``by`` that is
+    nobody: before anything is written."""
+    if not isinstance(reason, str):
+        raise TypeError(f"reason must be a string, not {reason!r:.80}")
+    who(by)
+    return reason
+
+
 def record(
     verb: str,
     *,

@@ -72,9 +72,8 @@ def _retry(
 # -- at another node -----------------------------------------------------------------------------
 
 
-def nodes_to_go_on_at(pk: UUID) -> list[str]:
+def nodes_to_go_on_at(run: Execution) -> list[str]:
     """The names of the nodes at which a run can go on, in the order of the code."""
-    run = Execution.objects.using(settings.DATABASE).get(pk=pk)
     if run.status not in RETRYABLE:
         return []
     try:

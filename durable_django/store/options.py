@@ -1,5 +1,6 @@
-"""What a start settles before a row is written: its options, from its arguments and the workflow's
-Meta, and its input. Each argument is judged; nothing is written, and no model is imported.
+"""What is settled before a row is written: the options of a start, from its arguments and the
+workflow's Meta, and its input; the node and the changes that a repair is given. Each argument is
+judged; nothing is written, and no model is imported.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ..conf import settings
 from ..definition import options as readers
+from ..definition.node import Node
 from ..definition.spelling import did_you_mean
 from ..engine import values
+from ..engine.context import Change, Context
 from ..exceptions import QueueNotFound
 
 if TYPE_CHECKING:
@@ -122,3 +125,25 @@ def input_text(cls: type[Workflow], input: Any, path: str = "input") -> str:
     """The input of a run, cleaned by its workflow and encoded. ``path`` names it in errors."""
     cleaned = cls.clean_input({} if input is None else input)
     return values.encode(cleaned, path, limit=settings.MAX_PAYLOAD_BYTES)
+
+
+def node_given(node: Any) -> str:
+    """The name of a node that somebody names: a node, a name, or the path of a visit. TypeError
+    for anything else."""
+    name = node.name if isinstance(node, Node) else node
+    if not isinstance(name, str):
+        raise TypeError(f"node is a node or the name of one, not {node!r:.80}")
+    return name
+
+
+def changes_given(changes: Any, name: str) -> tuple[Change, ...]:
+    """What somebody wants set in a context, judged; ``name`` is that of the argument. TypeError,
+    NotSerializable, PayloadTooLarge."""
+    if changes is None:
+        return ()
+    if not isinstance(changes, Mapping):
+        raise TypeError(f"{name} is a mapping of keys to values, not {changes!r:.80}")
+    judged = Context({}, settings.MAX_PAYLOAD_BYTES)
+    for key, value in changes.items():
+        judged[key] = value
+    return judged.changes()

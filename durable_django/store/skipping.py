@@ -88,10 +88,9 @@ def _skip(
         return run if ended else reopen(run, timeout)
 
 
-def paths_to_skip(pk: UUID) -> list[str]:
+def paths_to_skip(run: Execution) -> list[str]:
     """The visits of a failed run that can be skipped: those that failed, then the blocks around
     them. Empty where there are none."""
-    run = Execution.objects.using(settings.DATABASE).get(pk=pk)
     try:
         places = _places(run, code_of(run, WHAT)) if run.status == ExecutionStatus.FAILED else []
     except InvalidState:

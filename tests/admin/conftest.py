@@ -89,3 +89,10 @@ def isolated() -> Iterator[None]:
 def calibrated(db: None) -> None:
     """The clock asks the database once a minute; not while a test counts queries."""
     clock.now()
+
+
+@pytest.fixture(autouse=True)
+def plain_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
+    """CSRF tokens of two capital letters: sixty-four random letters and digits contain any short
+    text now and then, also one that a page must not show."""
+    monkeypatch.setattr("django.middleware.csrf.CSRF_ALLOWED_CHARS", "XZ")

@@ -128,15 +128,15 @@ def test_nothing_sensitive_reaches_the_page(viewer, pay):
     make_step(
         run,
         output={"secret": "hunter2hunter2"},
-        changes=[("set", "card_number", CARD), ("append", "seen", {"secret": "s3"})],
+        changes=[("set", "card_number", CARD), ("append", "seen", {"secret": "s3-parrot"})],
         error=make_error(f"cannot charge {CARD}", f"card_number='{CARD}'"),
-        logs=[f"charging {CARD}", "secret=s3 next"],
+        logs=[f"charging {CARD}", "secret=s3-parrot next"],
         progress=0.5,
         progress_message=f"asking about {CARD}",
     )
     page = whole_page(viewer, run)
-    for secret in (CARD, "hunter2", "s3"):
-        assert secret not in page.replace("css", ""), secret
+    for secret in (CARD, "hunter2", "s3-parrot"):
+        assert secret not in page, secret
     assert DOTS in page
     assert "price" in page
     listed = viewer.get(LIST).content.decode()

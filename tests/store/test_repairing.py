@@ -257,7 +257,7 @@ def test_of_two_edits_at_once_none_is_lost(worker):
 
 def test_going_on_elsewhere_counts_the_visits_there_were(worker):
     run = failed(worker)
-    assert nodes_to_go_on_at(run.id) == ["n1", "n2", "n3"]
+    assert nodes_to_go_on_at(Execution.objects.get(pk=run.id)) == ["n1", "n2", "n3"]
     retry(run.id, 60.0, node="n1")
     now = now_of(run.id)
     state = from_snapshot(now.snapshot)
@@ -279,6 +279,6 @@ def test_a_run_that_is_gone_is_not_found(worker, act):
 def test_what_can_be_done_is_read_without_a_lock_and_writes_nothing(worker):
     run = failed(worker)
     before = Execution.objects.filter(pk=run.id).values().get()
-    assert paths_to_skip(run.id) == ["n2"]
-    assert nodes_to_go_on_at(run.id) == ["n1", "n2", "n3"]
+    assert paths_to_skip(Execution.objects.get(pk=run.id)) == ["n2"]
+    assert nodes_to_go_on_at(Execution.objects.get(pk=run.id)) == ["n1", "n2", "n3"]
     assert Execution.objects.filter(pk=run.id).values().get() == before
