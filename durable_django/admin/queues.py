@@ -136,7 +136,7 @@ class QueueAdmin(QueueActions, ReadOnlyAdmin):
     def _history(self, queue: Queue) -> list[dict[str, Any]]:
         """What was decided about it, the latest first."""
         rows = AuditEntry.objects.using(settings.DATABASE).filter(
-            queue=queue.pk, execution__isnull=True
+            queue=queue.pk, execution__isnull=True, schedule=""
         )
         return [
             {

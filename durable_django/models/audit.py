@@ -1,4 +1,4 @@
-"""AuditEntry: who did what to a run, or to a queue, and why.
+"""AuditEntry: who did what to a run, a queue or a schedule, and why.
 
 Written in the transaction of what it tells of, by the store; never changed. What a worker does by
 itself stands in step runs and waits, not here.
@@ -30,11 +30,20 @@ class AuditVerb(models.TextChoices):
     SEND_EVENT = "send_event", _("sent an event")
     ANSWER = "answer", _("answered")
     LIMIT = "limit", _("changed the limit")
+    CREATE = "create", _("created")
+    CHANGE = "change", _("changed")
+    DELETE = "delete", _("deleted")
+    ENABLE = "enable", _("switched on")
+    DISABLE = "disable", _("switched off")
+    TRIGGER = "trigger", _("triggered")
+    BACKFILL = "backfill", _("back-filled")
+    MOVE = "move", _("moved the next tick")
 
 
 class AuditEntry(models.Model):
     """``by`` is the name of a user, or what the caller of the API said; empty: code that did not
-    say. ``execution`` is NULL for what was done to a queue, whose name then stands in ``queue``."""
+    say. ``execution`` is NULL for what was done to a queue or a schedule: its name then stands in
+    ``queue``, or as ``"<workflow>: <name>"`` in ``schedule``."""
 
     id = models.BigAutoField(primary_key=True)
     execution = models.ForeignKey(
@@ -48,6 +57,7 @@ class AuditEntry(models.Model):
         verbose_name=_("execution"),
     )
     queue = models.CharField(_("queue"), max_length=100, blank=True, default="")
+    schedule = models.CharField(_("schedule"), max_length=310, blank=True, default="")
     verb = models.CharField(_("action"), max_length=20, choices=AuditVerb)
     by = models.CharField(_("by"), max_length=255, blank=True, default="")
     reason = models.TextField(_("reason"), blank=True, default="")
@@ -68,7 +78,12 @@ class AuditEntry(models.Model):
             models.Index(
                 fields=("queue", "id"),
                 name="durable_audit_queue",
-                condition=Q(execution__isnull=True),
+                condition=Q(execution__isnull=True, schedule=""),
+            ),
+            models.Index(
+                fields=("schedule", "id"),
+                name="durable_audit_schedule",
+                condition=~Q(schedule=""),
             ),
         ]
         constraints = [

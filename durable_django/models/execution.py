@@ -79,6 +79,9 @@ class Execution(models.Model):
     error_text = models.TextField(blank=True, default="")
     reason = models.TextField(_("reason"), blank=True, default="")
 
+    # The trace it was started in: W3C "traceparent", a space and "tracestate"; "" without one.
+    trace_context = models.TextField(blank=True, default="")
+
     # While its strands run: how many have not ended, how many failed, and the last strand that was
     # let begin where a foreach has a concurrency (NULL: none is held back any more).
     remaining = models.PositiveIntegerField(default=0)
@@ -128,6 +131,7 @@ class Execution(models.Model):
             ("skip_execution", _("Can skip a failed node of an execution")),
             ("edit_context", _("Can change the context of an execution")),
             ("view_sensitive", _("Can see values that are masked")),
+            ("prune_execution", _("Can delete executions that ended long ago")),
         ]
         ordering = ("-id",)
         # No full index beside the key, and two more for a run, one more for a strand: start, claim

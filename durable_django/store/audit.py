@@ -1,4 +1,4 @@
-"""Audit: who did what to a run or a queue, written in the transaction of what it tells of.
+"""Audit: who did what to a run, a queue or a schedule, in the transaction of what it tells of.
 
 What code does all the time (starting, sending events) is told only where somebody is named: a row
 for each would cost as much as the start itself.
@@ -53,14 +53,16 @@ def record(
     *,
     execution_id: UUID | None = None,
     queue: str = "",
+    schedule: str = "",
     by: Any = None,
     reason: str = "",
     detail: Mapping[str, Any] | None = None,
 ) -> None:
-    """Writes one entry, of a run or of a queue, in the transaction that is open."""
+    """Writes one entry, of a run, a queue or a schedule, in the transaction that is open."""
     AuditEntry.objects.using(settings.DATABASE).create(
         execution_id=execution_id,
         queue=queue,
+        schedule=schedule,
         verb=verb,
         by=who(by),
         reason=values.visible(reason, REASON_LENGTH_MAX),

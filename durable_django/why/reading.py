@@ -182,7 +182,7 @@ class _Reading:
         return _last_act(Q(execution__in=of_run, verb=verb))
 
     def _queue_act(self, name: str) -> Act | None:
-        return _last_act(Q(execution__isnull=True, queue=name, verb=AuditVerb.PAUSE))
+        return _last_act(Q(execution__isnull=True, schedule="", queue=name, verb=AuditVerb.PAUSE))
 
     # -- what it waits for -------------------------------------------------------------------
 
