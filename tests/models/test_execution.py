@@ -125,6 +125,7 @@ def test_the_models_may_be_viewed_but_neither_added_nor_changed_nor_deleted():
         "skip_execution",
         "edit_context",
         "view_sensitive",
+        "prune_execution",
     ]
 
 
