@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from asgiref.sync import sync_to_async
 
-from .definition.options import read_integer, read_queue
+from .definition.readers import read_integer, read_queue
 
 if TYPE_CHECKING:
     from .models import Queue

@@ -1,6 +1,10 @@
-"""The app: finds every installed app's ``workflows`` module when Django is ready, nothing else."""
+"""The app: finds every installed app's ``workflows`` module when Django is ready, and sees to it
+that the schedules they declare have their rows after each migrate. Nothing else."""
+
+from typing import Any
 
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 from django.utils.module_loading import autodiscover_modules
 from django.utils.translation import gettext_lazy as _
 
@@ -19,3 +23,14 @@ class DurableDjangoConfig(AppConfig):
 
         moments.now = clock.known
         autodiscover_modules("workflows")
+        post_migrate.connect(_synchronise, sender=self)
+
+
+def _synchronise(*, using: str, apps: Any, **options: Any) -> None:
+    """After migrate the rows of schedules are those of the code that was migrated for."""
+    from .conf import settings
+    from .store.synchronising import synchronise_or_log
+
+    # After migrating back to where there were none, there is nothing to write to.
+    if using == settings.DATABASE and "schedule" in apps.all_models["durable_django"]:
+        synchronise_or_log()

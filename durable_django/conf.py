@@ -31,6 +31,7 @@ DEFAULTS: dict[str, Any] = {
     "SENSITIVE": (),
     "BASE_URL": None,
     "CALLBACK_MAX_AGE": timedelta(days=30),
+    "METRICS_TOKEN": None,
 }
 
 
@@ -52,6 +53,7 @@ class Settings:
     SENSITIVE: Iterable[str]
     BASE_URL: str | None
     CALLBACK_MAX_AGE: timedelta
+    METRICS_TOKEN: str | None
 
     def __getattr__(self, name: str) -> Any:
         if name not in DEFAULTS:

@@ -5,6 +5,7 @@ DurableError
  ├─ WorkflowNotFound          no such name (or version) is registered
  ├─ QueueNotFound             no such queue
  ├─ ExecutionNotFound         no such run
+ ├─ ScheduleNotFound          no such schedule
  ├─ InvalidState              the state of the run does not allow the call
  ├─ ExecutionFailed           get_result() of a run that did not complete
  ├─ NotSerializable           a value that cannot be stored, with its path
@@ -85,6 +86,10 @@ class QueueNotFound(DurableError):
 
 class ExecutionNotFound(DurableError):
     """No execution has that id."""
+
+
+class ScheduleNotFound(DurableError):
+    """No schedule has that id or key, or a workflow has several and none is named."""
 
 
 class InvalidState(DurableError):

@@ -123,7 +123,7 @@ def _prompt(pending_input: PendingInput) -> str:
     """Masked as in the admin, which knows how; without it only what the input is called."""
     if not apps.is_installed("django.contrib.admin"):
         return pending_input.name
-    from .admin.prompts import prompts
+    from .showing.prompts import prompts
 
     return prompts([pending_input])[pending_input.pk]
 

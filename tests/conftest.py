@@ -37,6 +37,18 @@ def _delete_rows(operations: Any, style: Any, tables: list[str], **options: Any)
 
 
 @pytest.fixture
+def spans(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The project has set a provider of traces; what was told is in `spans.all`."""
+    from opentelemetry import trace
+
+    from tests.tracing import Spans
+
+    made = Spans()
+    monkeypatch.setattr(trace, "_TRACER_PROVIDER", made.provider)
+    return made
+
+
+@pytest.fixture
 def child_environment(transactional_db: None) -> dict[str, str]:
     """Environment in which a `manage.py` process works on this test's database.
 

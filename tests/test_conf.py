@@ -25,6 +25,7 @@ CONTRACT = {
     "SENSITIVE": (),
     "BASE_URL": None,
     "CALLBACK_MAX_AGE": timedelta(days=30),
+    "METRICS_TOKEN": None,
 }
 
 

@@ -17,11 +17,12 @@ from django.utils.translation import gettext as _
 from ..conf import settings
 from ..engine import values
 from ..models import Event, EventKind, Wait
+from ..showing.keys import keys_of_wait
+from ..showing.learning import learn
+from ..showing.visible import visible
 from . import badges, moments
-from .pretty import visible
 from .run_request import RunRequest
-from .shown import ValueView, learn
-from .waits import keys_of_wait
+from .shown import ValueView
 
 EVENTS_PER_PAGE: Final = 50
 # How a status of an event looks, where nothing else has the same.

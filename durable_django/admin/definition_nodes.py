@@ -8,7 +8,7 @@ from typing import Any
 
 from django.utils.translation import gettext, ngettext
 
-from . import moments
+from ..showing import spoken
 
 
 @dataclass
@@ -52,7 +52,7 @@ def _notes(node: dict[str, Any]) -> Iterator[str]:
     if node.get("at_most_once"):
         yield gettext("at most once")
     if node.get("timeout"):
-        yield gettext("timeout %(time)s") % {"time": moments.length(node["timeout"])}
+        yield gettext("timeout %(time)s") % {"time": spoken.length(node["timeout"])}
     attempts = (node.get("retry") or {}).get("max_attempts", 1)
     if attempts > 1:
         said = ngettext("up to %(n)d attempt", "up to %(n)d attempts", attempts) % {"n": attempts}

@@ -21,9 +21,9 @@ from ..exceptions import WorkflowNotFound
 from ..graph import Change, Difference, Graph, diff, graph_of
 from ..graph.words import mark_word
 from ..models import Execution, WorkflowDefinition
+from ..showing.visible import visible
 from . import badges
 from .definition_runs import Code, Version, count_badges, newest
-from .pretty import visible
 
 VERSIONS_MAX: Final = 50
 VALUE_LENGTH_MAX: Final = 200

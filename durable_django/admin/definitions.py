@@ -22,6 +22,7 @@ from .definition_page import (
     versions,
 )
 from .definition_runs import Unended, Version, code, count_badges, unended
+from .definition_schedules import schedules_of
 from .read_only import NewestFirst, ReadOnlyAdmin, seen_at
 from .seeing import visible_runs
 
@@ -116,4 +117,5 @@ class WorkflowDefinitionAdmin(ReadOnlyAdmin):
             "is_code_known": known.is_known,
             "runs_url": runs_address(site.name, version) if runs is not None else "",
             "start_url": start_address(site, request, version),
+            **schedules_of(site, request, row.name),
         }

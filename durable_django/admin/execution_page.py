@@ -15,9 +15,9 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from ..conf import settings
 from ..models import Execution
 from ..models.execution import ExecutionKind
+from ..showing.visible import visible
 from ..store import clock
 from . import badges, belonging, live
-from .pretty import visible
 from .run_page import head
 from .tabs import LABELS, TABS, RunRequest
 

@@ -7,20 +7,18 @@ run may export it, and nobody gets a run that ``get_queryset`` keeps from him.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from django.db.models import QuerySet
 from django.http import HttpResponseBase, StreamingHttpResponse
 
 from ..engine import values
 from ..models import Execution
+from ..showing.masking import Masks
+from ..showing.shapes import run_shape
 from ..store import clock
-from .actions.masked_edits import dotted
 from .keyset import Cursor, Page
-from .masking import Mask, Masks
 from .seeing import Sight
-from .shown import learn_run, unreadable
 
 RUNS_MAX: Final = 10_000
 PAGE: Final = 100
@@ -52,57 +50,10 @@ def _lines(runs: QuerySet[Execution], read: Reader, sight: Sight, reveal: bool) 
         masks = Masks({(row.workflow_name, row.version) for row in rows}, reveal=reveal)
         sight.look_at(row.parent_id for row in rows)
         for row in rows:
-            yield _line(row, masks.of(row.workflow_name, row.version), sight)
+            told = run_shape(row, masks.of(row.workflow_name, row.version), sees=sight.sees)
+            yield values.encode(told, "line") + "\n"
         if not page.has_older or not page.ids:
             return
         left -= len(page.ids)
         cursor = Cursor(older_than=page.ids[-1])
     yield values.encode({"more": True, "before": str(cursor.older_than)}, "line") + "\n"
-
-
-def _line(run: Execution, mask: Mask, sight: Sight) -> str:
-    learn_run(mask, run)
-    parent = run.parent_id
-    tags = run.tags if isinstance(run.tags, dict) else list(run.tags or ())
-    told = {
-        "id": str(run.pk),
-        "workflow": run.workflow_name,
-        "version": run.version,
-        "status": run.status,
-        "queue": run.queue,
-        "priority": run.priority,
-        "tags": dotted(mask.value(tags)),
-        "idempotency_key": run.idempotency_key and mask.text(run.idempotency_key),
-        "parent": str(parent) if parent and sight.sees(parent) else None,
-        "reason": mask.text(run.reason),
-        **{name: _moment(getattr(run, name)) for name in _MOMENTS},
-        "input": _value(run.input_text, mask),
-        "result": _value(run.result_text, mask) if run.status == "completed" else None,
-        "error": _error(run.error_text, mask),
-    }
-    return values.encode(told, "line") + "\n"
-
-
-_MOMENTS: Final = ("created_at", "scheduled_at", "started_at", "paused_at", "finished_at")
-
-
-def _moment(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat()
-
-
-def _value(text: str, mask: Mask) -> Any:
-    try:
-        return dotted(mask.value(values.decode(text)))
-    except ValueError:
-        return unreadable()
-
-
-def _error(text: str, mask: Mask) -> Any:
-    if not text:
-        return None
-    try:
-        found = values.decode(text)
-    except ValueError:
-        return unreadable()
-    parts = ("type", "message", "node", "traceback")
-    return {part: mask.text(str(found.get(part) or "")) for part in parts}

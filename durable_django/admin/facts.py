@@ -12,8 +12,9 @@ from django.utils.translation import gettext as _
 
 from ..conf import settings
 from ..models import Execution, Worker
+from ..showing import spoken
+from ..showing.visible import visible
 from . import moments
-from .pretty import visible
 from .run_request import RunRequest
 
 
@@ -36,7 +37,7 @@ def duration(run: Execution, now: datetime) -> str:
     if run.started_at is None:
         return ""
     seconds = ((run.finished_at or now) - run.started_at).total_seconds()
-    text = moments.length(seconds)
+    text = spoken.length(seconds)
     return text if run.finished_at else _("%(time)s so far") % {"time": text}
 
 

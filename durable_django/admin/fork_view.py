@@ -12,9 +12,11 @@ from django.urls import reverse
 from django.utils.formats import number_format
 
 from ..engine import values
-from ..engine.paths import chain_names, fork_of, node_name
+from ..engine.paths import fork_of, node_name
 from ..models import Execution, ExecutionStatus, StepRun
-from . import badges, moments
+from ..showing import spoken
+from ..showing.keys import keys_of_item, keys_of_member
+from . import badges
 from .members import HELD_BACK, Fork, Member
 from .shown import Entry, ErrorView, Shown, ValueView
 from .step_view import EVERY_LINE, LogFilter, LogView, StepView, Window, log_views, step_view
@@ -191,7 +193,7 @@ class Lines:
             badge=badges.badge(fork.status, badges.status_label(fork.status)),
             tone=badges.LOOKS[fork.status].tone if fork.status in badges.LOOKS else "calm",
             offset=self.window.offset(opening.started_at),
-            length=moments.length((end - opening.started_at).total_seconds()),
+            length=spoken.length((end - opening.started_at).total_seconds()),
             bar=self.window.bar(opening.started_at, end),
             counts=[badges.count_badge(status, n) for status, n in _ordered(fork.counts)],
             total=_number(len(fork.results)),
@@ -262,7 +264,7 @@ class Lines:
             is_winner=completed and fork.opening.kind == "race" and _has_won(row, fork),
             attempts=max((step.attempt for step in member.steps), default=0),
             offset=self.window.offset(begun) if begun else "",
-            length=moments.length((end - begun).total_seconds()) if begun else "",
+            length=spoken.length((end - begun).total_seconds()) if begun else "",
             bar=self.window.bar(begun, end) if begun else None,
             address=self.links.page_of(row.pk),
             item=self.shown.value(row.input_text, *item_keys) if has_item(row) else None,
@@ -277,17 +279,6 @@ class Lines:
 def has_item(row: Execution) -> bool:
     """Whether a strand is a member of a foreach."""
     return row.path.endswith("]")
-
-
-def keys_of_member(row: Execution) -> tuple[str, ...]:
-    """The names that what a strand gave may stand under."""
-    return (node_name(row.path), *chain_names(row.path))
-
-
-def keys_of_item(row: Execution, sources: Mapping[str, str]) -> tuple[str, ...]:
-    """The names that a strand's item may stand under."""
-    fork = node_name(fork_of(row.path))
-    return (*keys_of_member(row), sources.get(fork, ""))
 
 
 def _not_told_below(fork: Fork, join: StepRun) -> str:

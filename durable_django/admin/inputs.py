@@ -23,13 +23,12 @@ from django.utils.translation import gettext_lazy as _
 
 from ..inputs.people import answerable_by
 from ..models import PendingInput, Wait
+from ..showing.prompts import assigned_to, prompts
+from ..showing.visible import visible
 from . import filters, moments
 from .inputs_page import AnswerMixin
-from .pretty import visible
-from .prompts import prompts
 from .read_only import NewestFirst, ReadOnlyAdmin, seen_at
 from .seeing import visible_runs
-from .waits import assigned_to
 
 PROMPT_LENGTH_MAX = 100
 EVERYBODY = "all"

@@ -32,15 +32,16 @@ from ..inputs.fields import Choices, LongText, Widgets
 from ..inputs.forms import APPROVED, REJECTED, VALUE, form_for, is_approval
 from ..inputs.people import may_answer
 from ..models import Wait, WaitKind
+from ..showing.masking import Mask
+from ..showing.prompts import assigned_to, masks_of, shown_prompt
+from ..showing.visible import visible
 from ..store import clock
 from . import badges, moments
 from .facts import Fact, link
-from .masking import Mask, reveals
-from .pretty import visible
-from .prompts import masks_of, shown_prompt
+from .revealing import reveals
 from .seeing import visible_runs
 from .shown import Shown
-from .waits import WaitView, assigned_to, wait_view
+from .waits import WaitView, wait_view
 
 TITLE_LENGTH_MAX: Final = 120
 VALUE_LENGTH_MAX: Final = 20_000

@@ -23,7 +23,7 @@ from .actions.starting import StartPages
 from .actions.verbs import BULK
 from .exporting import export
 from .keyset import Cursor, Way, directly, read_page
-from .masking import reveals
+from .revealing import reveals
 from .runs import Runs
 from .seeing import Sight
 

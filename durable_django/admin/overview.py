@@ -23,7 +23,7 @@ from .. import figures
 from ..conf import settings
 from ..figures import counts as counting
 from ..inputs.people import answerable_by
-from ..models import Execution, Overview, PendingInput, WorkflowDefinition
+from ..models import Execution, Overview, PendingInput, Schedule, WorkflowDefinition
 from ..store import clock
 from . import live, moments
 from . import overview_parts as parts
@@ -37,6 +37,7 @@ DEFAULT_PERIOD = "hour"
 PACES_MAX = 20
 POLL_SECONDS = 10
 DEFINITIONS_MAX = 1_000
+SCHEDULES_MAX = 8
 
 
 @admin.register(Overview)
@@ -96,7 +97,7 @@ class OverviewAdmin(ReadOnlyAdmin):
         period = figures.PERIODS.get(request.GET.get("period", ""))
         period = period or figures.PERIODS[DEFAULT_PERIOD]
         fleet = figures.fleet(now)
-        found = self._counts(request, runs, fleet, now)
+        found = self._counts(request, runs, fleet, links, now)
         counted = figures.count_statuses(found)
         needed = needs(found, told(fleet, runs, links), now, links)
         return {
@@ -108,6 +109,7 @@ class OverviewAdmin(ReadOnlyAdmin):
             "failing": parts.failings(figures.what_fails(runs, now), now, links),
             "queues": parts.queues(fleet, now, links) if links.may("queue") else None,
             "workers": parts.workers(fleet, now, links) if links.may("worker") else None,
+            **self._schedules(request, now, links),
             "seen_at": now,
             "seen": moments.ago(now, now),
         }
@@ -117,6 +119,7 @@ class OverviewAdmin(ReadOnlyAdmin):
         request: HttpRequest,
         runs: QuerySet[Execution],
         fleet: figures.Fleet,
+        links: Links,
         now: datetime,
     ) -> dict[str, figures.Capped]:
         """All that is counted, in one statement."""
@@ -131,7 +134,23 @@ class OverviewAdmin(ReadOnlyAdmin):
                 asked = inbox.get_queryset(request).order_by()
                 wanted["asked"] = asked
                 wanted["asked_me"] = asked.filter(answerable_by(request.user))
+        if links.may("schedule"):
+            wanted.update(figures.troubled_schedules(self._seen_schedules(request), now))
         return figures.count_capped(wanted)
+
+    def _seen_schedules(self, request: HttpRequest) -> QuerySet[Schedule]:
+        """Those that this person may see, where he may see any."""
+        return self.admin_site.get_model_admin(Schedule).get_queryset(request)
+
+    def _schedules(self, request: HttpRequest, now: datetime, links: Links) -> dict[str, Any]:
+        """Those that are due next."""
+        if not links.may("schedule"):
+            return {"schedules": None}
+        found = figures.due_next(self._seen_schedules(request), SCHEDULES_MAX)
+        return {
+            "schedules": parts.schedules(found, now, links),
+            "schedules_url": links.to("schedule"),
+        }
 
     def _pace(
         self,

@@ -10,12 +10,13 @@ from django.contrib.admin.utils import quote
 from django.http import HttpRequest
 from django.urls import reverse
 
-from ..models import Execution, PendingInput, Queue, Worker, WorkflowDefinition
+from ..models import Execution, PendingInput, Queue, Schedule, Worker, WorkflowDefinition
 
 MODELS: Final[dict[str, Any]] = {
     "execution": Execution,
     "pendinginput": PendingInput,
     "queue": Queue,
+    "schedule": Schedule,
     "worker": Worker,
     "workflowdefinition": WorkflowDefinition,
 }

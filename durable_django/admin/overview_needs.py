@@ -14,11 +14,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from ..figures import Capped, Fleet
+from ..showing.visible import visible
 from . import badges
 from .charts import grouped
 from .overview_links import Links
 from .overview_parts import oldest, shown
-from .pretty import visible
 
 QUEUES_NAMED_MAX: Final = 5
 
@@ -40,6 +40,7 @@ def needs(found: Mapping[str, Capped], fleet: Fleet, now: datetime, links: Links
     return [
         *_of_the_fleet(found, fleet, links),
         *_of_runs(found, links),
+        *_of_schedules(found, links),
         *_of_queues(fleet, now, links),
         *_of_people(found, links),
     ]
@@ -124,6 +125,32 @@ def _of_runs(found: Mapping[str, Capped], links: Links) -> list[Need]:
         text = ngettext("run is paused", "runs are paused", paused.number)
         url = links.to("execution", status="paused")
         needs.append(Need(badges.execution_badge("paused"), shown(paused), text, url))
+    return needs
+
+
+def _of_schedules(found: Mapping[str, Capped], links: Links) -> list[Need]:
+    url = links.to("schedule", state="attention")
+    needs = []
+    gave_up = found.get("schedules_gave_up")
+    if gave_up and gave_up.number:
+        text = ngettext(
+            "schedule has switched itself off after failures",
+            "schedules have switched themselves off after failures",
+            gave_up.number,
+        )
+        needs.append(Need(badges.badge("failed", _("off")), shown(gave_up), text, url))
+    broken = found.get("schedules_broken")
+    if broken and broken.number:
+        text = ngettext("schedule cannot be fired", "schedules cannot be fired", broken.number)
+        needs.append(Need(badges.badge("overdue", _("error")), shown(broken), text, url))
+    late = found.get("schedules_late")
+    if late and late.number:
+        text = ngettext(
+            "schedule should have started a run over a minute ago",
+            "schedules should have started runs over a minute ago",
+            late.number,
+        )
+        needs.append(Need(badges.badge("overdue", _("late")), shown(late), text, url))
     return needs
 
 

@@ -5,7 +5,7 @@ It asks no database. What a run brought (names of errors and nodes) is text to b
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -15,12 +15,15 @@ from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 
 from ..figures import Capped, Failing, Fleet, Pace, QueueFigures, Throughput, WorkerFigures
-from ..models import WorkerStatus
+from ..models import Schedule, WorkerStatus
+from ..showing import schedules as said
+from ..showing import spoken
+from ..showing.visible import visible
 from ..version import VERSION
 from . import badges, moments
 from .charts import grouped
 from .overview_links import Links
-from .pretty import visible
+from .schedule_views import state_badge
 
 # What has waited longer for a worker is worth a look.
 LATE_SECONDS: Final = 60
@@ -37,7 +40,7 @@ def oldest(moment: datetime | None, now: datetime) -> str:
     """``oldest for 3 min 12 s``; "" for nothing."""
     if moment is None:
         return ""
-    return _("oldest for %(time)s") % {"time": moments.length((now - moment).total_seconds())}
+    return _("oldest for %(time)s") % {"time": spoken.length((now - moment).total_seconds())}
 
 
 @dataclass(frozen=True)
@@ -150,10 +153,10 @@ def pace(found: Pace, links: Links) -> PaceRow:
 
 def about(seconds: float) -> str:
     """A duration that is known to two digits."""
-    if seconds < moments.MINUTE:
+    if seconds < spoken.MINUTE:
         digits = 1 - len(str(int(seconds * 1000))) + 1
         seconds = max(round(seconds * 1000, digits), 1) / 1000
-    return moments.length(seconds)
+    return spoken.length(seconds)
 
 
 @dataclass(frozen=True)
@@ -213,7 +216,7 @@ def queues(fleet: Fleet, now: datetime, links: Links) -> list[QueueRow]:
                 queue_badge(queue),
                 shown(queue.waiting),
                 links.waiting_in(queue.name) if queue.waiting.number else "",
-                moments.length((now - oldest_at).total_seconds()) if oldest_at else "",
+                spoken.length((now - oldest_at).total_seconds()) if oldest_at else "",
                 is_late(queue, now),
                 grouped(queue.running),
                 grouped(queue.limit) if queue.limit is not None else "",
@@ -238,6 +241,31 @@ def queue_badge(queue: QueueFigures) -> str:
     if queue.limit is not None and queue.running >= queue.limit:
         return badges.badge("waiting", _("full"))
     return badges.badge("alive", _("open"))
+
+
+@dataclass(frozen=True)
+class ScheduleRow:
+    """A schedule that is due soon."""
+
+    name: str
+    url: str
+    badge: str
+    next: str | None
+    words: str
+
+
+def schedules(found: Iterable[Schedule], now: datetime, links: Links) -> list[ScheduleRow]:
+    """Those that come next, in words."""
+    return [
+        ScheduleRow(
+            visible(Truncator(str(row)).chars(NAME_LENGTH_MAX)),
+            links.page("schedule", row.pk),
+            state_badge(row, now),
+            moments.ago(row.next_at, now),
+            said.words(row),
+        )
+        for row in found
+    ]
 
 
 @dataclass(frozen=True)

@@ -26,8 +26,8 @@ from .. import api_queues
 from ..conf import settings
 from ..exceptions import InvalidState, QueueNotFound
 from ..models import Queue
+from ..showing.visible import visible
 from .charts import grouped
-from .pretty import visible
 
 PERMISSION: Final = "durable_django.manage_queue"
 REASON_LENGTH_MAX: Final = 1_000

@@ -17,12 +17,12 @@ from django.utils.translation import gettext_lazy as _
 from .. import figures
 from ..conf import settings
 from ..models import AuditEntry, Queue
+from ..showing.visible import visible
 from ..store import clock
 from . import moments
 from .charts import grouped
 from .overview_links import Links
 from .overview_parts import is_late, queue_badge, shown, workers
-from .pretty import visible
 from .queue_actions import QueueActions
 from .read_only import NewestFirst, ReadOnlyAdmin, seen_at
 

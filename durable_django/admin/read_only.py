@@ -15,7 +15,7 @@ from django.http import HttpRequest
 
 from ..conf import settings
 from ..store import clock
-from .masking import reveals
+from .revealing import reveals
 
 COUNTED_MAX = 10_000
 

@@ -17,14 +17,14 @@ from ..conf import settings
 from ..models import AuditEntry
 from ..models.audit import AuditVerb
 from ..models.history import latest
+from ..showing.tagging import tag_texts
+from ..showing.visible import visible
 from ..why import why
 from ..why.facts import Reason
 from . import badges, belonging, members, moments
 from .actions import Button, buttons
 from .facts import facts
-from .pretty import visible
 from .run_request import RunRequest
-from .tagging import tag_texts
 
 CHILDREN_MAX: Final = 20
 

@@ -23,12 +23,15 @@ from ..engine.state import RunState
 from ..models import Execution, ExecutionStatus, StepRun, WorkflowDefinition
 from ..models.execution import ExecutionKind
 from ..models.history import base_state
+from ..showing.keys import keys_of_item, keys_of_member
+from ..showing.learning import learn, learn_changes
+from ..showing.masking import Mask, Masks, sources_of_items
+from ..showing.previews import Previews
 from ..store import clock
 from . import belonging
-from .fork_view import Links, keys_of_item, keys_of_member
-from .masking import Mask, Masks, reveals, sources_of_items
-from .previews import Previews
-from .shown import Shown, learn, learn_changes
+from .fork_view import Links
+from .revealing import reveals
+from .shown import Shown
 from .step_view import keys_of
 from .waits import Doors
 

@@ -15,6 +15,7 @@ from django.utils.http import urlencode
 
 from ..models import Execution, ExecutionStatus
 from ..models.history import latest
+from ..showing.masking import Masks
 from ..store import clock
 from . import filters, narrowing, whereabouts
 from .keyset import (
@@ -29,8 +30,8 @@ from .keyset import (
     ways_by_status,
     ways_by_workflow,
 )
-from .masking import Masks, reveals
 from .read_only import NewestFirst
+from .revealing import reveals
 from .searching import search, tag_matches, workflow_names
 
 CURSORS = (OLDER, NEWER)

@@ -10,8 +10,10 @@ from ..engine import values
 from ..engine.machine import COMPENSATION
 from ..engine.paths import chain_names, node_name
 from ..models import Execution, StepRun, StepStatus
+from ..showing import spoken
+from ..showing.learning import unreadable
 from . import badges, moments
-from .shown import Entry, ErrorView, Shown, ValueView, unreadable
+from .shown import Entry, ErrorView, Shown, ValueView
 
 BAR_WIDTH: Final = 1_000
 BAR_WIDTH_MIN: Final = 6
@@ -33,7 +35,7 @@ class Window(NamedTuple):
 
     def offset(self, moment: datetime) -> str:
         """How long after the start: ``+1.5 s``."""
-        return f"+{moments.length((moment - self.start).total_seconds())}"
+        return f"+{spoken.length((moment - self.start).total_seconds())}"
 
     def bar(self, start: datetime, end: datetime) -> tuple[str, str]:
         """Where a bar begins and how wide it is, as text: an SVG takes no localized numbers."""
@@ -136,7 +138,7 @@ def step_view(
         badge=badges.step_badge(row.status),
         tone=badges.LOOKS[row.status].tone if row.status in badges.LOOKS else "calm",
         offset=window.offset(row.started_at),
-        length=moments.length((end - row.started_at).total_seconds()),
+        length=spoken.length((end - row.started_at).total_seconds()),
         started=moments.at(row.started_at, window.now),
         finished=moments.at(row.finished_at, window.now),
         worker=row.worker,
@@ -166,8 +168,8 @@ def log_views(text: str, shown: Shown, wanted: LogFilter = EVERY_LINE) -> list[L
         return [LogView("", "", "", "", unreadable(), loud=True)]
     found = [
         LogView(
-            time=moments.clock_time(entry["at"]),
-            exact=moments.exact(entry["at"]),
+            time=spoken.clock_time(entry["at"]),
+            exact=spoken.exact(entry["at"]),
             level=str(entry["level"]),
             logger=shown.text(str(entry["logger"])),
             message=shown.text(str(entry["message"])),

@@ -14,8 +14,9 @@ from typing import Final, NamedTuple
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from ..showing import spoken
+from ..showing.visible import visible
 from . import badges, moments
-from .pretty import visible
 from .time_scale import Scale, scale_of
 
 BAR_WIDTH_MIN: Final = 0.4
@@ -130,7 +131,7 @@ def timeline_of(lanes: Sequence[Lane], start: datetime, end: datetime, now: date
                 _number(cut.left),
                 _number(cut.right - cut.left),
                 _number((cut.left + cut.right) / 2),
-                moments.length(cut.seconds),
+                spoken.length(cut.seconds),
             )
             for cut in scale.cuts
         ],
@@ -161,7 +162,7 @@ def _view(lane: Lane, scale: Scale, now: datetime) -> LaneView:
         address=lane.address,
         bars=bars,
         thread=(_number(begin), _number(finish)),
-        length=moments.length(busy) if spans else "",
+        length=spoken.length(busy) if spans else "",
         attempts=len(attempts),
         first=moments.ago(first, now),
         lanes=[_view(inner, scale, now) for inner in lane.lanes],
@@ -221,8 +222,8 @@ def _title(group: Sequence[Span], now: datetime) -> str:
     said = {
         "what": _("wait") if first.is_wait else _("attempt %(n)s") % {"n": first.attempt},
         "status": badges.status_label(first.status),
-        "length": moments.length(seconds),
-        "at": moments.exact(first.start),
+        "length": spoken.length(seconds),
+        "at": spoken.exact(first.start),
     }
     if len(group) > 1:
         many = ngettext("%(n)s attempt", "%(n)s attempts", len(group))
@@ -236,7 +237,7 @@ def _ticks(scale: Scale) -> list[TickView]:
         TickView(
             _number(tick.at),
             tick.label,
-            moments.exact(tick.moment),
+            spoken.exact(tick.moment),
             "end" if tick.at > 92 else "start",
             bool(number % 2),
         )

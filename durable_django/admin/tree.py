@@ -13,8 +13,9 @@ from typing import Any, Final
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import ngettext
 
-from .pretty import Pretty, brackets, entries, key_tokens, one_line, pretty, tokens_html
-from .previews import Preview
+from ..showing.layout import brackets, entries, key_tokens, one_line
+from ..showing.previews import Preview
+from .pretty import Pretty, pretty, tokens_html
 
 LINE_LENGTH_MAX: Final = 72
 PARTS_MAX: Final = 2_000

@@ -16,17 +16,15 @@ from django.contrib.admin import AdminSite
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.http import urlencode
-from django.utils.translation import gettext as _
 
-from ..engine.paths import chain_names, node_name
 from ..inputs.people import Person
-from ..models import Execution, PendingInput, Wait, WaitKind, WaitStatus
+from ..models import Execution, PendingInput, Wait, WaitKind
+from ..showing.keys import gave, keys_of_wait
+from ..showing.prompts import assigned_to, shown_prompt
+from ..showing.visible import visible
 from . import badges, moments
-from .masking import Mask
-from .pretty import visible
-from .prompts import shown_prompt
 from .seeing import Sight
-from .shown import ErrorView, Shown, ValueView, learn
+from .shown import ErrorView, Shown, ValueView
 
 LISTED_MAX: Final = 50
 LISTED_WHOLE_MAX: Final = 1_000
@@ -124,20 +122,6 @@ class Doors:
         return reverse(f"admin:durable_django_{name}", args=args, current_app=self.site.name)
 
 
-def learn_waits(mask: Mask, waits: Waits) -> None:
-    """Lets ``mask`` gather the secrets of what was waited for."""
-    for wait in waits.rows:
-        for text in filter(None, (wait.value_text, wait.timeout_text)):
-            learn(mask, text, keys_of_wait(wait))
-
-
-def keys_of_wait(wait: Wait) -> tuple[str, ...]:
-    """The names that what a wait gave may stand under: its own, its node's, those of its events and
-    of the blocks around."""
-    names = wait.names if wait.kind in (WaitKind.ANY, WaitKind.ALL) else ()
-    return (wait.name, wait.node, node_name(wait.path), *chain_names(wait.path), *names)
-
-
 def wait_views(waits: Waits, shown: Shown, now: datetime, doors: Doors) -> list[WaitView]:
     """All of them; a few that are open are unfolded."""
     doors.sight.look_at(wait.child_id for wait in waits.rows)
@@ -159,7 +143,7 @@ def wait_view(
     """One wait; without ``doors`` it leads nowhere."""
     keys = keys_of_wait(wait)
     status = LOOKS.get(wait.status, wait.status)
-    gave = _gave(wait)
+    given = gave(wait)
     otherwise = wait.is_open and bool(wait.timeout_text)
     address = doors.form_of(wait) if doors else ""
     child = doors.run(wait.child_id) if doors and wait.child_id else ""
@@ -182,23 +166,13 @@ def wait_view(
         may_answer=bool(address) and doors is not None and doors.may_answer(wait),
         child=child,
         child_id=str(wait.child_id) if child else "",
-        value=shown.value(gave, *keys) if gave else None,
+        value=shown.value(given, *keys) if given else None,
         otherwise=shown.value(wait.timeout_text, *keys) if otherwise else None,
         by=visible(wait.answered_by),
         comment=shown.text(wait.comment),
         error=shown.error(wait.error_text),
         is_unfolded=is_unfolded,
     )
-
-
-def _gave(wait: Wait) -> str:
-    """The stored text of what a wait that is over gave; a sleep and a start give nothing."""
-    if wait.kind in (WaitKind.SLEEP, WaitKind.START):
-        return ""
-    if wait.status == WaitStatus.TIMED_OUT:
-        return wait.timeout_text
-    given = wait.status in (WaitStatus.ANSWERED, WaitStatus.COMPLETED)
-    return wait.value_text if given else ""
 
 
 def _when(wait: Wait) -> datetime:
@@ -213,15 +187,3 @@ def _what(wait: Wait, shown: Shown) -> str:
     names = ", ".join(wait.names) if wait.kind in (WaitKind.ANY, WaitKind.ALL) else wait.name
     said = visible(names) if names != wait.path else ""
     return f"{said} ({shown.text(wait.key)})".strip() if wait.key else said
-
-
-def assigned_to(wait: Wait) -> str:
-    """Whom an input is for, in words."""
-    who = visible(wait.assignee)
-    if wait.assignee_kind == "user":
-        return who
-    if wait.assignee_kind == "group":
-        return _("group %(name)s") % {"name": who}
-    if wait.assignee_kind == "permission":
-        return _("permission %(name)s") % {"name": who}
-    return _("anybody")

@@ -21,10 +21,10 @@ from ..conf import settings
 from ..engine.paths import JOIN
 from ..models import Execution, ExecutionStatus, StepRun, StepStatus
 from ..models.history import base_state
-from .masking import Mask, Masks
-from .pretty import visible
-from .shown import learn
-from .tagging import tag_texts
+from ..showing.learning import learn
+from ..showing.masking import Mask, Masks
+from ..showing.tagging import tag_texts
+from ..showing.visible import visible
 
 MESSAGE_LENGTH_MAX: Final = 60
 NODE_LENGTH_MAX: Final = 60

@@ -18,7 +18,6 @@ durable_django.E011    a workflow's Meta.queue is not in QUEUES
 durable_django.E012    a workflow waits for a callback, and BASE_URL is not set
 durable_django.E013    a workflow waits for a callback, and our URLs are not included
 durable_django.E014    a workflow starts another by a name that is not registered
-durable_django.W001    a setting has no effect yet
 durable_django.W002    the database is neither PostgreSQL nor SQLite
 durable_django.W003    SQLite's transactions do not begin with IMMEDIATE
 durable_django.W004    SQLite's journal is not in WAL mode

@@ -13,11 +13,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings as django_settings
-from django.core.checks import CheckMessage, Error, Warning
+from django.core.checks import CheckMessage, Error
 
 from ..conf import DEFAULTS
 from ..definition.durations import to_seconds
-from ..definition.options import read_integer, read_queue, read_text
+from ..definition.readers import read_integer, read_queue, read_text
 from ..definition.spelling import did_you_mean
 
 EXECUTORS = ("threads",)
@@ -25,18 +25,16 @@ EXECUTORS = ("threads",)
 QUEUE_OPTIONS: tuple[str, ...] = ()
 """What may stand in ``QUEUES["name"]``: each comes with its feature."""
 
-NO_EFFECT_YET = ("RETENTION",)
-"""Settings that are accepted and judged, but read by nothing. Each goes when its feature comes."""
-
 # A worker waits that long at most between two looks, and its runs for another one when it dies.
 INTERVAL_SECONDS_MAX = 86_400
 # More than the databases take as one value.
 BYTES_MAX = 2**30 - 1
+TOKEN_LENGTH_MIN = 16
 HEARTBEATS_IN_LEASE = 3
 
 
 def check_settings(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """E001 to E006 and W001: what ``DURABLE`` and ``USE_TZ`` say."""
+    """E001 to E006: what ``DURABLE`` and ``USE_TZ`` say."""
     messages = [*_check_time_zone()]
     given = _given()
     if given is None:
@@ -97,13 +95,6 @@ def _check_value(name: str, value: object) -> Iterator[CheckMessage]:
         READERS[name](value, f'DURABLE["{name}"]')
     except (TypeError, ValueError) as error:
         yield Error(_sentence(error), hint=HINTS[name], id="durable_django.E003")
-    else:
-        if name in NO_EFFECT_YET and value != DEFAULTS[name]:
-            yield Warning(
-                f'DURABLE["{name}"] has no effect yet.',
-                hint="What it sets comes with a later version; leave it out until then.",
-                id="durable_django.W001",
-            )
 
 
 def _check_queues(value: object) -> Iterator[CheckMessage]:
@@ -233,6 +224,20 @@ def _read_age(value: object, what: str) -> object:
     return value
 
 
+def _read_token(value: object, what: str) -> object:
+    """It is not told what was given: the output of a check is read by many."""
+    if value is None:
+        return value
+    if not isinstance(value, str):
+        raise TypeError(f"{what} is a text or None, not {type(value).__name__}")
+    if len(value) < TOKEN_LENGTH_MIN or not all("!" <= character <= "~" for character in value):
+        raise ValueError(
+            f"{what} has {TOKEN_LENGTH_MIN} characters or more, all of them printable ASCII "
+            "without spaces"
+        )
+    return value
+
+
 READERS: dict[str, Callable[[object, str], Any]] = {
     "DATABASE": lambda value, what: read_text(value, what, 1_000),
     "EXECUTOR": _read_executor,
@@ -249,6 +254,7 @@ READERS: dict[str, Callable[[object, str], Any]] = {
     "SENSITIVE": _read_sensitive,
     "BASE_URL": _read_base_url,
     "CALLBACK_MAX_AGE": _read_age,
+    "METRICS_TOKEN": _read_token,
 }
 
 
@@ -278,4 +284,5 @@ HINTS = {
         "below which it is served, if there is one."
     ),
     "CALLBACK_MAX_AGE": f"Like {timedelta(days=30)!r}, or a number of seconds.",
+    "METRICS_TOKEN": "From the environment, say; secrets.token_urlsafe() makes one.",
 }

@@ -7,13 +7,14 @@ the app sets to the one clock of the store.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from datetime import date, datetime, time, timedelta, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.utils import timezone
 
 from durable_django.definition.body import find_place
 from durable_django.definition.spelling import did_you_mean
+from durable_django.definition.zones import instant_of
 from durable_django.exceptions import DefinitionError
 
 now: Callable[[], datetime] = timezone.now
@@ -37,7 +38,7 @@ def next_business_day(hour: int = 9, minute: int = 0, tz: tzinfo | str | None = 
     day = _today("next_business_day", zone) + timedelta(days=1)
     while day.weekday() > 4:
         day += timedelta(days=1)
-    return _instant(day, at, zone)
+    return instant_of(datetime.combine(day, at), zone)
 
 
 def next_weekday(
@@ -54,8 +55,10 @@ def next_weekday(
     wanted, at, zone = _weekday(weekday), _time(hour, minute), _zone(tz)
     today = _today("next_weekday", zone)
     day = today + timedelta(days=(wanted - today.weekday()) % 7)
-    found = _instant(day, at, zone)
-    return found if found > now() else _instant(day + timedelta(days=7), at, zone)
+    found = instant_of(datetime.combine(day, at), zone)
+    if found > now():
+        return found
+    return instant_of(datetime.combine(day + timedelta(days=7), at), zone)
 
 
 def end_of_day(tz: tzinfo | str | None = None) -> datetime:
@@ -66,7 +69,7 @@ def end_of_day(tz: tzinfo | str | None = None) -> datetime:
         answer = wait_for_text(prompt="Today?", timeout=lambda self: end_of_day() - timezone.now())
     """
     zone = _zone(tz)
-    return _instant(_today("end_of_day", zone), time.max, zone, fold=1)
+    return instant_of(datetime.combine(_today("end_of_day", zone), time.max), zone, fold=1)
 
 
 def _today(function: str, zone: tzinfo) -> date:
@@ -86,24 +89,6 @@ def _refuse_at_import(function: str) -> None:
         filename=place.filename,
         line=place.line,
     )
-
-
-def _instant(day: date, at: time, zone: tzinfo, *, fold: int = 0) -> datetime:
-    """That time of that day; the first one after where the clocks skip it."""
-    wall = datetime.combine(day, at, tzinfo=zone).replace(fold=fold)
-    if wall.astimezone(UTC).astimezone(zone).replace(tzinfo=None) == wall.replace(tzinfo=None):
-        return wall
-    # Skipped: the clocks are moved between these two, by the seconds that lie between them.
-    early = wall.replace(fold=1).astimezone(UTC)
-    late = wall.replace(fold=0).astimezone(UTC)
-    before = early.astimezone(zone).utcoffset()
-    while late - early > timedelta(seconds=1):
-        middle = early + timedelta(seconds=(late - early) // timedelta(seconds=2))
-        if middle.astimezone(zone).utcoffset() == before:
-            early = middle
-        else:
-            late = middle
-    return late.replace(microsecond=0).astimezone(zone)
 
 
 def _zone(tz: object) -> tzinfo:

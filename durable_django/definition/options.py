@@ -12,18 +12,22 @@ from typing import Any
 
 from durable_django.definition.body import ClassBody
 from durable_django.definition.durations import to_seconds
+from durable_django.definition.readers import (
+    read_integer,
+    read_name,
+    read_priority,
+    read_queue,
+    read_timeout,
+    read_version,
+)
 from durable_django.definition.retry import Retry
+from durable_django.definition.schedule import Cron, Every, read_schedules
 from durable_django.definition.spelling import did_you_mean
 
 # Each goes when its feature comes.
-NOT_SUPPORTED_YET = frozenset({"concurrency_key", "concurrency_limit", "schedules", "retention"})
+NOT_SUPPORTED_YET = frozenset({"concurrency_key", "concurrency_limit"})
 
 NOT_INHERITED = frozenset({"name", "version", "abstract", "schedules"})
-
-NAME_LENGTH_MAX = 200
-QUEUE_LENGTH_MAX = 100
-PRIORITY_MAX = 32_767  # and as far below zero: a 16-bit column, which can also be negated
-VERSION_MAX = 2_147_483_647
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +44,7 @@ class Options:
     priority: int = 0
     concurrency_key: Callable[[Any], str] | str | None = None
     concurrency_limit: int = 1
-    schedules: tuple[Any, ...] = ()
+    schedules: tuple[Cron | Every, ...] = ()
     retention: float | None = None
     sensitive: tuple[str, ...] = ()
 
@@ -81,63 +85,6 @@ def _mistake(body: ClassBody, message: str) -> Exception:
     return body.mistake(message, line=body.meta_line)
 
 
-# Readers: each takes a value and what to call it, returns it as kept, or raises TypeError or
-# ValueError. `start(queue=…, priority=…, timeout=…)` judges with the same ones.
-
-
-def read_text(value: object, what: str, length_max: int) -> str:
-    """A printable text without spaces around it, of at most `length_max` characters."""
-    if not isinstance(value, str):
-        raise TypeError(f"{what} is a string, not {value!r:.80}")
-    if not value or value != value.strip() or not value.isprintable():
-        raise ValueError(f"{what} is a printable text without spaces around it, not {value!r:.80}")
-    if len(value) > length_max:
-        raise ValueError(f"{what} has at most {length_max} characters, not {len(value)}")
-    return str(value)
-
-
-def read_name(value: object, what: str) -> str:
-    """The name of a workflow. "self" is taken: it means the calling workflow."""
-    name = read_text(value, what, NAME_LENGTH_MAX)
-    if name == "self":
-        raise ValueError(f'{what} cannot be "self", which means the workflow that calls')
-    return name
-
-
-def read_queue(value: object, what: str) -> str:
-    """The name of a queue. Whether it exists is not judged here."""
-    return read_text(value, what, QUEUE_LENGTH_MAX)
-
-
-def read_integer(value: object, what: str, least: int, most: int) -> int:
-    """A whole number from `least` to `most`, no bool."""
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{what} is a whole number, not {value!r:.80}")
-    if not least <= value <= most:
-        raise ValueError(f"{what} is between {least} and {most}, not {value!r:.40}")
-    return int(value)
-
-
-def read_version(value: object, what: str) -> int:
-    """A version: 1, 2, …"""
-    return read_integer(value, what, 1, VERSION_MAX)
-
-
-def read_priority(value: object, what: str) -> int:
-    """A priority: higher first, 0 is usual."""
-    return read_integer(value, what, -PRIORITY_MAX, PRIORITY_MAX)
-
-
-def read_timeout(value: object, what: str) -> float | None:
-    """A timeout in seconds, more than 0, or None for no limit."""
-    if value is None:
-        return None
-    result = to_seconds(value, what)
-    if result == 0:
-        raise ValueError(f"{what} is 0, so no run could ever complete; None means no limit")
-    return result
-
-
 def _read_abstract(value: object, what: str) -> bool:
     if not isinstance(value, bool):
         raise TypeError(f"{what} is True or False, not {value!r:.80}")
@@ -152,6 +99,17 @@ def _read_retry(value: object, what: str) -> Retry | None:
     if value is not None and not isinstance(value, Retry):
         raise TypeError(f"{what} is a Retry, like Retry(max_attempts=3), not {value!r:.80}")
     return value
+
+
+def _read_retention(value: object, what: str) -> float | None:
+    if value is None:
+        return None
+    result = to_seconds(value, what)
+    if result == 0:
+        raise ValueError(
+            f"{what} is 0, so a run would be gone before anybody read its result; None keeps all"
+        )
+    return result
 
 
 def _read_sensitive(value: object, what: str) -> tuple[str, ...]:
@@ -172,5 +130,7 @@ READERS: dict[str, Callable[[object, str], Any]] = {
     "retry": _read_retry,
     "queue": read_queue,
     "priority": read_priority,
+    "schedules": read_schedules,
+    "retention": _read_retention,
     "sensitive": _read_sensitive,
 }

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from durable_django.definition import options
+from durable_django.definition import readers
 from durable_django.definition.assignee import read_assignee
 from durable_django.definition.choices import read_choices
 from durable_django.definition.durations import to_seconds
@@ -26,7 +26,7 @@ ON_CANCEL = ("cancel", "abandon")
 
 def read_name(value: object, what: str = "name") -> str:
     """What an event, an input or a callback is called: 1 to 255 printable characters."""
-    return options.read_text(value, what, NAME_LENGTH_MAX)
+    return readers.read_text(value, what, NAME_LENGTH_MAX)
 
 
 def read_key(value: object, what: str = "key") -> str:
@@ -94,7 +94,7 @@ def read_workflow(value: Any, what: str = "workflow") -> Any:
     not judged here: its module may be imported later.
     """
     if isinstance(value, str):
-        return options.read_text(value, what, options.NAME_LENGTH_MAX)
+        return readers.read_text(value, what, readers.NAME_LENGTH_MAX)
     if not isinstance(value, type) or not hasattr(value, "_for_attempt"):
         raise TypeError(
             f'{what} is a Workflow class, a registered name or "self", not {value!r:.80}'
@@ -117,7 +117,7 @@ def _read_scheduled_at(value: object, what: str) -> datetime | None:
 
 
 def _read_idempotency_key(value: object, what: str) -> str | None:
-    return None if value is None else options.read_text(value, what, KEY_LENGTH_MAX)
+    return None if value is None else readers.read_text(value, what, KEY_LENGTH_MAX)
 
 
 def _read_as_given(value: Any, what: str) -> Any:
@@ -142,9 +142,9 @@ READERS: dict[str, Callable[[Any, str], Any]] = {
 
 # The keywords of `start`, which judges the tags.
 START_READERS: dict[str, Callable[[Any, str], Any]] = {
-    "queue": options.read_queue,
-    "priority": options.read_priority,
-    "timeout": options.read_timeout,
+    "queue": readers.read_queue,
+    "priority": readers.read_priority,
+    "timeout": readers.read_timeout,
     "scheduled_at": _read_scheduled_at,
     "idempotency_key": _read_idempotency_key,
     "tags": _read_as_given,

@@ -7,6 +7,8 @@ tallies. Nothing here is for deciding about a run.
 from .counts import COUNTED_MAX, Capped, all_runs, count_capped, count_statuses
 from .failures import Failing, what_fails
 from .fleet import Fleet, QueueFigures, WorkerFigures, fleet
+from .schedules import ScheduleState, due_next, state_of
+from .schedules import troubled as troubled_schedules
 from .throughput import PERIODS, Bar, Pace, Period, Throughput, paces, throughput
 
 __all__ = [
@@ -19,13 +21,17 @@ __all__ = [
     "Pace",
     "Period",
     "QueueFigures",
+    "ScheduleState",
     "Throughput",
     "WorkerFigures",
     "all_runs",
     "count_capped",
     "count_statuses",
+    "due_next",
     "fleet",
     "paces",
+    "state_of",
     "throughput",
+    "troubled_schedules",
     "what_fails",
 ]

@@ -38,6 +38,8 @@ class AuditVerb(models.TextChoices):
     TRIGGER = "trigger", _("triggered")
     BACKFILL = "backfill", _("back-filled")
     MOVE = "move", _("moved the next tick")
+    PRUNE = "prune", _("deleted what ended long ago")
+    FIX = "fix", _("fixed")
 
 
 class AuditEntry(models.Model):

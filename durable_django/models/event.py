@@ -83,6 +83,12 @@ class Event(models.Model):
                 name="durable_event_published",
                 condition=Q(ended_at__isnull=True, execution__isnull=True),
             ),
+            # What a run got is read on its page, and deleted with it.
+            models.Index(
+                fields=("execution", "id"),
+                name="durable_event_ended",
+                condition=Q(ended_at__isnull=False, execution__isnull=False),
+            ),
             models.Index(
                 fields=("expires_at",),
                 name="durable_event_expires",

@@ -75,6 +75,8 @@ class Schedule(models.Model):
     offset_seconds = models.FloatField(_("offset"), default=0.0)
 
     input_text = models.TextField(default="{}")
+    # Of its runs; "" for the workflow's own.
+    queue = models.CharField(_("queue"), max_length=100, blank=True, default="")
     overlap = models.CharField(
         _("if the run before has not ended"), max_length=20, choices=Overlap, default=Overlap.SKIP
     )

@@ -17,7 +17,7 @@ from . import clock, wakeup
 from .hot import insert_rows
 from .options import StartOptions
 from .records import Checkpoint, Child, WaitRecord
-from .starting import insert, new_row, tell_started
+from .starting import insert_traced, new_row, tell_started
 from .transactions import RowHeld, lock_if_free, lock_or_none, repeating, worker_transaction
 
 # How deep workflows may call workflows: one that calls itself without end is stopped there.
@@ -52,6 +52,7 @@ def _row_of(child: Child, root_id: UUID, depth: int) -> dict[str, object]:
         "parent_id": child.parent_id,
         "root_id": root_id if child.shares_root else child.id,
         "depth": depth + 1,
+        "trace_context": child.trace_context,
     }
 
 
@@ -75,7 +76,9 @@ def _start_and_remember(lease: int, record: WaitRecord, child: Child) -> UUID | 
             wakeup.notify(options.queue)
             pk, created = child.id, True
         else:
-            run, created = insert(options, child.input_text, parent_id=child.parent_id)
+            run, created = insert_traced(
+                options, child.input_text, child.trace_context, parent_id=child.parent_id
+            )
             pk = run.pk
         value = values.encode(pk, "child")
         told = record._replace(child_id=pk, value_text=value)

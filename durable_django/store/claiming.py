@@ -54,6 +54,7 @@ class Claimed(NamedTuple):
     error_text: str = ""
     depth: int = 0
     started_at: datetime | None = None
+    trace_context: str = ""
     recorded: Sequence[Recorded] = ()
     inherited: Inherited | None = None
     waits: Mapping[str, Sequence[RecordedWait]] = NO_WAITS

@@ -32,9 +32,10 @@ class Copies:
     """The copies of what ``run`` has done, for the run ``new_id``, whose own row they leave to the
     caller."""
 
-    def __init__(self, run: Execution, new_id: UUID) -> None:
+    def __init__(self, run: Execution, new_id: UUID, trace_context: str) -> None:
         self.run = run
         self.new_id = new_id
+        self.trace_context = trace_context
         self.names = Names(run.pk, new_id)
 
     def write(self, start: Start, forks: Sequence[Results]) -> None:
@@ -81,6 +82,7 @@ class Copies:
                 "root_id": self.new_id,
                 "depth": row["depth"] - self.run.depth,
                 "tags": "[]",
+                "trace_context": self.trace_context,
                 "snapshot": self.names.snapshot(row["snapshot"]),
                 "result_text": self.names.text(row["result_text"]),
             }

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from .. import signals
+from .. import signals, tracing
 from ..conf import settings
 from ..engine import values
 from ..exceptions import InvalidState
@@ -157,8 +157,25 @@ def stop_step_runs(ids: Sequence[UUID], status: str, now: datetime) -> None:
 def tell_finished(run: Execution) -> None:
     """Tells, once it is committed, that a run has reached the status it has here."""
     tallies.count_when_committed(run)
+    if tracing.is_traced(run.trace_context):
+        transaction.on_commit(lambda: _trace(run), using=settings.DATABASE)
     if signals.execution_finished.receivers:
         transaction.on_commit(lambda: _tell(run), using=settings.DATABASE)
+
+
+def _trace(run: Execution) -> None:
+    tracing.run_ended(
+        run.workflow_name,
+        run.trace_context,
+        str(run.status),
+        run.started_at,
+        run.finished_at or clock.known(),
+        {
+            "durable.execution_id": str(run.pk),
+            "durable.version": run.version,
+            "durable.queue": run.queue,
+        },
+    )
 
 
 def _tell(run: Execution) -> None:

@@ -220,7 +220,7 @@ def give_back(run_id: UUID, strand_ids: Sequence[UUID]) -> None:
 
 def keep(ids: Sequence[int], now: datetime) -> None:
     """These events were looked at, and nobody waits for them now. The end of a child for which
-    nobody waits is of no use to anybody."""
+    nobody waits is of no use to anybody; its caller may even be deleted."""
     rows = Event.objects.using(settings.DATABASE).filter(id__in=list(ids))
     rows.filter(~Q(kind="child")).update(status=EventStatus.KEPT, examined_at=now)
-    rows.filter(kind="child").update(status=EventStatus.EXPIRED, examined_at=now, ended_at=now)
+    rows.filter(kind="child").delete()

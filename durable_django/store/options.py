@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ..conf import settings
-from ..definition import options as readers
+from ..definition import readers
 from ..definition.node import Node
 from ..definition.spelling import did_you_mean
 from ..engine import values

@@ -139,13 +139,15 @@ class WaitRecord(NamedTuple):
 
 
 class Child(NamedTuple):
-    """A run that another one calls or starts. ``shares_root``: it is ended with its parent."""
+    """A run that another one calls or starts. ``shares_root``: it is ended with its parent.
+    ``trace_context`` is the trace in which that happens."""
 
     id: UUID
     parent_id: UUID
     options: StartOptions
     input_text: str
     shares_root: bool
+    trace_context: str = ""
 
 
 class Checkpoint(NamedTuple):

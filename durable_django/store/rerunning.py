@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from .. import tracing
 from ..conf import settings
 from ..definition import registry
 from ..definition.definition import Definition
@@ -117,7 +118,7 @@ def _rerun(pk: UUID, asked: Asked) -> Execution:
         state = entered(made)
         state = state._replace(context=apply_changes(state.context, asked.context))
         row = _row_of(run, made.workflow, asked)
-        copies = Copies(run, row["id"])
+        copies = Copies(run, row["id"], row["trace_context"])
         copies.write(made.start, made.rebuilt.forks)
         row["snapshot"] = copies.names.snapshot(to_snapshot(state, made.rebuilt.seq_of))
         row["snapshot_seq"] = state.seq
@@ -146,7 +147,10 @@ def entered(made: Plan) -> RunState:
 def _row_of(run: Execution, cls: type[Workflow], asked: Asked) -> dict[str, Any]:
     options = settled(cls, queue=run.queue, priority=run.priority, tags=run.tags)
     text = input_text(cls, asked.input) if asked.has_input else run.input_text
-    return new_row(options, text, clock.now())
+    with tracing.starting(options.workflow_name, again=run.trace_context) as span:
+        row = new_row(options, text, clock.now(), span.kept)
+        span.tell(execution_id=str(row["id"]), original=str(run.pk))
+        return row
 
 
 def _tell(run: Execution, new_id: UUID, made: Plan, asked: Asked) -> None:

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.db import connections, transaction
 
-from .. import signals
+from .. import signals, tracing
 from ..conf import settings
 from ..engine import values
 from ..models import AuditVerb, Execution, ExecutionStatus
@@ -29,20 +29,32 @@ def insert(
     """Writes one run and wakes a worker: (the run, True). With an idempotency key that is taken,
     nothing is written: (the run that has it, False). ``parent_id`` is the run that starts it,
     ``by`` is whoever does, whose name is kept."""
-    if by is None:
-        return _insert(options, input_text, parent_id)
+    with tracing.starting(options.workflow_name) as span:
+        if by is None:
+            run, created = insert_traced(options, input_text, span.kept, parent_id)
+        else:
+            run, created = _insert_by(options, input_text, span.kept, parent_id, by)
+        span.tell(execution_id=str(run.pk), created=created)
+        return run, created
+
+
+def _insert_by(
+    options: StartOptions, input_text: str, trace_context: str, parent_id: UUID | None, by: Any
+) -> tuple[Execution, bool]:
     audit.who(by)
     with worker_transaction(None):
-        run, created = _insert(options, input_text, parent_id)
+        run, created = insert_traced(options, input_text, trace_context, parent_id)
         if created:
             audit.record(AuditVerb.START, execution_id=run.pk, by=by)
     return run, created
 
 
-def _insert(
-    options: StartOptions, input_text: str, parent_id: UUID | None
+def insert_traced(
+    options: StartOptions, input_text: str, trace_context: str, parent_id: UUID | None
 ) -> tuple[Execution, bool]:
-    run = _execution(new_row(options, input_text, clock.now()) | {"parent_id": parent_id})
+    """As :func:`insert`, in a trace that the caller tells."""
+    row = new_row(options, input_text, clock.now(), trace_context)
+    run = _execution(row | {"parent_id": parent_id})
     if options.idempotency_key is not None:
         return _insert_once(run)
     if connections[settings.DATABASE].vendor == "postgresql":
@@ -56,9 +68,11 @@ def insert_many(options: StartOptions, input_texts: Sequence[str]) -> list[UUID]
     """Writes a run for each input, a thousand a statement, all or none."""
     now = clock.now()
     ids: list[UUID] = []
-    with worker_transaction(None):
+    with tracing.starting(options.workflow_name) as span, worker_transaction(None):
+        span.tell(count=len(input_texts))
         for begin in range(0, len(input_texts), BATCH):
-            batch = [new_row(options, text, now) for text in input_texts[begin : begin + BATCH]]
+            some = input_texts[begin : begin + BATCH]
+            batch = [new_row(options, text, now, span.kept) for text in some]
             insert_rows(Execution, list(batch[0]), [tuple(row.values()) for row in batch])
             ids.extend(row["id"] for row in batch)
         if ids:
@@ -66,7 +80,9 @@ def insert_many(options: StartOptions, input_texts: Sequence[str]) -> list[UUID]
     return ids
 
 
-def new_row(options: StartOptions, input_text: str, now: datetime) -> dict[str, Any]:
+def new_row(
+    options: StartOptions, input_text: str, now: datetime, trace_context: str = ""
+) -> dict[str, Any]:
     """Column -> value of a new run, all columns, in the model's order."""
     scheduled = options.scheduled_at
     later = scheduled is not None and scheduled > now
@@ -85,6 +101,7 @@ def new_row(options: StartOptions, input_text: str, now: datetime) -> dict[str, 
     row["tags"] = values.encode(options.tags, "tags") if options.tags else "[]"
     row["idempotency_key"] = options.idempotency_key
     row["input_text"] = input_text
+    row["trace_context"] = trace_context
     row["created_at"] = now
     row["scheduled_at"] = scheduled
     row["ready_at"] = begins
@@ -110,8 +127,12 @@ def _insert_once(run: Execution) -> tuple[Execution, bool]:
     """Insert, and on conflict read: a conflict with an uncommitted row waits for its commit."""
     rows = Execution.objects.using(settings.DATABASE)
     with worker_transaction(None):
-        rows.bulk_create([run], ignore_conflicts=True)
-        found = rows.get(workflow_name=run.workflow_name, idempotency_key=run.idempotency_key)
+        same = rows.filter(workflow_name=run.workflow_name, idempotency_key=run.idempotency_key)
+        found = None
+        while found is None:
+            # race: key-pruned. The run that had the key may be deleted between these two.
+            rows.bulk_create([run], ignore_conflicts=True)
+            found = same.first()
         created = found.pk == run.pk
         if created:
             wakeup.notify(run.queue)
@@ -131,6 +152,7 @@ _VARYING = (
     "tags",
     "idempotency_key",
     "input_text",
+    "trace_context",
     "created_at",
     "scheduled_at",
     "ready_at",
@@ -160,6 +182,7 @@ def _insert_notifying(run: Execution) -> None:
                 values.encode(run.tags, "tags"),
                 run.idempotency_key,
                 run.input_text,
+                run.trace_context,
                 run.created_at,
                 run.scheduled_at,
                 run.ready_at,

@@ -28,7 +28,10 @@ from .transactions import has_row_locks
 # -- fork ------------------------------------------------------------------------------------
 
 # A parent that is to stop forks all the same: its strands are paused, too.
-_FROM_PARENT = ("root_id", "depth", "workflow_name", "version", "queue", "priority", "paused_at")
+_FROM_PARENT = (
+    *("root_id", "depth", "workflow_name", "version", "queue", "priority", "paused_at"),
+    "trace_context",
+)
 
 
 def insert_strands(forking: Sequence[Checkpoint]) -> None:

@@ -17,7 +17,7 @@ from django.db.models import Q, QuerySet
 
 from ..conf import settings
 from ..models import Event, Execution, ExecutionStatus, Wait, WaitStatus
-from . import clock
+from . import clock, timetable
 from .children import cancel_called
 from .ending import fail_timed_out
 from .inbox import names_of
@@ -77,13 +77,25 @@ def _wake_together(worker_id: UUID, held_up: set[UUID]) -> tuple[set[UUID], set[
 
 class Outlook(NamedTuple):
     """``due_at``: when the next execution becomes due, None if none will; ``is_sent``: something
-    was sent that is still to be delivered."""
+    was sent that is still to be delivered; ``fires_at``: when the next schedule is due;
+    ``is_free``: a tick waits for a run before it that has ended."""
 
     due_at: datetime | None
     is_sent: bool
+    fires_at: datetime | None = None
+    is_free: bool = False
+
+    @property
+    def next_at(self) -> datetime | None:
+        """When something becomes due, be it an execution or a schedule."""
+        return min(filter(None, (self.due_at, self.fires_at)), default=None)
+
+    def fires(self, now: datetime) -> bool:
+        """Whether there is something to do for a schedule."""
+        return self.is_free or (self.fires_at is not None and self.fires_at <= now)
 
 
-# One statement instead of three: an idle worker asks it every second, one on SQLite whenever
+# One statement instead of five: an idle worker asks it every second, one on SQLite whenever
 # somebody has written.
 _OUTLOOK = f"""
 SELECT
@@ -91,20 +103,24 @@ SELECT
         ORDER BY due_at LIMIT 1),
     EXISTS (SELECT 1 FROM "{Event._meta.db_table}" WHERE examined_at IS NULL),
     EXISTS (SELECT 1 FROM "{Wait._meta.db_table}"
-        WHERE answered_at IS NOT NULL AND resolved_at IS NULL)
+        WHERE answered_at IS NOT NULL AND resolved_at IS NULL),
 """
 
 
 def outlook() -> Outlook:
     """What there is to do, now and next."""
+    schedules, parameters = timetable.outlook()
     with connections[settings.DATABASE].cursor() as cursor:
-        cursor.execute(_OUTLOOK)
-        due_at, is_new, is_answered = cursor.fetchone()
-    if isinstance(due_at, str):  # a driver that knows no times
-        due_at = datetime.fromisoformat(due_at)
-    if due_at is not None and due_at.tzinfo is None:
-        due_at = due_at.replace(tzinfo=UTC)
-    return Outlook(due_at, bool(is_new or is_answered))
+        cursor.execute(_OUTLOOK + schedules, parameters)
+        due_at, is_new, is_answered, fires_at, is_free = cursor.fetchone()
+    is_sent = bool(is_new or is_answered)
+    return Outlook(_moment(due_at), is_sent, _moment(fires_at), bool(is_free))
+
+
+def _moment(found: datetime | str | None) -> datetime | None:
+    if isinstance(found, str):  # a driver that knows no times
+        found = datetime.fromisoformat(found)
+    return found.replace(tzinfo=UTC) if found is not None and found.tzinfo is None else found
 
 
 def _due(now: datetime, held_up: set[UUID]) -> QuerySet[Execution]:

@@ -45,6 +45,7 @@ from ..models.ids import uuid7
 from ..models.reading import output_text
 from ..store import clock
 from ..store.answers import Answers
+from . import spans
 from .capture import STEP_LOGGER
 from .joining import join_members
 from .run import Run
@@ -212,6 +213,15 @@ def run_body(attempt: Attempt, lets_out: Callable[[BaseException], bool] | None 
     """Runs the body of a plain step in this thread. Errors that ``lets_out`` picks are raised."""
     if attempt.visit.joins:
         return join_members(attempt)
+    if not attempt.run.is_traced:
+        return _run_body(attempt, lets_out)
+    with spans.around(attempt) as span:
+        outcome = _run_body(attempt, lets_out)
+        span.ended(outcome.status, outcome.error)
+        return outcome
+
+
+def _run_body(attempt: Attempt, lets_out: Callable[[BaseException], bool] | None) -> Outcome:
     token = current_attempt.set(attempt)
     try:
         if attempt.node.kind in WAITS:
@@ -232,6 +242,15 @@ def run_body(attempt: Attempt, lets_out: Callable[[BaseException], bool] | None 
 
 async def run_body_async(attempt: Attempt) -> Outcome:
     """Runs the body of an ``async def`` step in this task."""
+    if not attempt.run.is_traced:
+        return await _run_body_async(attempt)
+    with spans.around(attempt) as span:
+        outcome = await _run_body_async(attempt)
+        span.ended(outcome.status, outcome.error)
+        return outcome
+
+
+async def _run_body_async(attempt: Attempt) -> Outcome:
     token = current_attempt.set(attempt)
     try:
         workflow = attempt.run.definition.workflow._for_attempt(attempt)

@@ -17,7 +17,7 @@ from ..conf import settings
 from ..engine.machine import Outcome
 from ..exceptions import DefinitionChanged, Suspension, WorkflowNotFound
 from ..models import FINAL, Execution
-from ..store import checkpoint, clock, delivering, leases, waking
+from ..store import checkpoint, clock, delivering, firing, leases, waking
 from ..store.claiming import READY_NOW, Claimed, claim, postpone, release
 from ..store.records import WRITTEN
 from . import notices
@@ -77,6 +77,7 @@ class InlineDriver:
         while True:
             touched = delivering.deliver_all(self.worker_id).woken
             touched += waking.wake_due(self.worker_id)
+            touched += firing.fire_due(self.worker_id) + firing.fire_queued(self.worker_id)
             leases.beat(self.worker_id)
             claimed = claim(self.worker_id, self._queues(), BATCH)
             if not claimed and not touched:

@@ -15,8 +15,9 @@ from django.db import Error as DatabaseError
 from django.db import connections
 
 from ..conf import settings
-from ..store import clock, delivering, leases, spreading, tallies, waking
+from ..store import clock, delivering, firing, leases, spreading, tallies, ticks, waking
 from ..store.transactions import is_away
+from .cleaner import Cleaner
 from .conclusion import note_running
 from .hygiene import close_all, close_old_connections
 from .leader import attempts_running
@@ -33,6 +34,8 @@ LOOK_SHARE = 0.85
 EXPIRE_SECONDS = 60.0
 # How long events are delivered before the keeper looks what is due.
 DELIVERING_SECONDS = 0.1
+# How long schedules are fired before it looks again what was sent and what is due.
+FIRING_SECONDS = 0.1
 
 
 class Keeper:
@@ -42,6 +45,7 @@ class Keeper:
         self.pool = pool
         self._ready = ready
         self._pid_space = pid_space
+        self._cleaner = Cleaner()
         self._wake = threading.Event()
         self._stopping = False
         self._known_due: datetime | None = None
@@ -57,6 +61,7 @@ class Keeper:
         self._stopping = True
         self._wake.set()
         self._thread.join(timeout=5)
+        self._cleaner.stop()
 
     def parked(self, wake_at: datetime) -> None:
         """Something was parked until ``wake_at``: look then, not a poll later."""
@@ -87,10 +92,13 @@ class Keeper:
         close_all()
 
     def look(self) -> None:
-        """Delivers, wakes what is due and takes back what dead workers hold, in the calling
-        thread."""
+        """Delivers, wakes what is due, fires schedules and takes back what dead workers hold, in
+        the calling thread."""
         delivering.deliver_all(self.pool.worker_id)
         waking.wake_due(self.pool.worker_id)
+        while firing.fire_due(self.pool.worker_id):
+            pass
+        firing.fire_queued(self.pool.worker_id)
         self._take_over()
 
     def _look(self) -> float:
@@ -100,14 +108,19 @@ class Keeper:
         if outlook.is_sent:
             self._deliver()
             outlook = waking.outlook()
-        due = self._known_due = outlook.due_at
+        due, self._known_due = outlook.due_at, outlook.next_at
         if due is not None and due <= clock.now():
             if waking.wake_due(self.pool.worker_id):
                 self._ready()
             else:
                 pause = LOCKED_SECONDS  # somebody holds the lock of what is due
             outlook = waking.outlook()  # a child whose time was up has something to tell
-            self._known_due = outlook.due_at
+            self._known_due = outlook.next_at
+        if outlook.fires(clock.now()):
+            if not self._fire(outlook):
+                pause = LOCKED_SECONDS  # others fire it at this moment
+            outlook = waking.outlook()
+            self._known_due = outlook.next_at
         if time.monotonic() >= self._next_round:
             self._next_round = time.monotonic() + settings.HEARTBEAT_SECONDS
             self._take_over()
@@ -118,6 +131,8 @@ class Keeper:
             self._next_expiry = time.monotonic() + EXPIRE_SECONDS
             spreading.expire(self.pool.worker_id)
             tallies.prune()
+            ticks.prune()
+        self._cleaner.look(self.pool.worker_id)
         if outlook.is_sent:  # locked at this moment, or sent since
             return DELIVERY_SECONDS
         # What nobody here was told of, a timeout of another queue, is found by looking: soon enough
@@ -132,6 +147,15 @@ class Keeper:
         """Delivers what was sent, but for what is locked at this moment."""
         if delivering.deliver_all(self.pool.worker_id, DELIVERING_SECONDS).woken:
             self._ready()
+
+    def _fire(self, outlook: waking.Outlook) -> bool:
+        """Starts what schedules are due to start; whether there was something."""
+        worker_id = self.pool.worker_id
+        did = outlook.is_free and firing.fire_queued(worker_id)
+        if firing.fire_due(worker_id, FIRING_SECONDS) or did:
+            self._ready()
+            return True
+        return False
 
     def _take_over(self) -> None:
         """Declares workers dead that are overdue, or whose process on this machine is gone."""

@@ -1,4 +1,4 @@
-"""What the worker tells of what it committed: signals, and the numbers of runs that ended."""
+"""What the worker tells of what it committed: signals, spans, the numbers of runs that ended."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from ..signals import execution_finished as execution_finished_signal
 from ..signals import input_requested as input_requested_signal
 from ..signals import step_finished as step_finished_signal
 from ..store import clock, tallies
+from . import spans
 from .conclusion import Conclusion
 from .run import Run
 
 
 def execution_finished(run: Run, status: str) -> None:
     """Tells that a run has reached a final status; of its strands nobody is told."""
+    spans.run_ended(run, status)
     if execution_finished_signal.receivers and not run.is_strand:
         execution_finished_signal.send_robust(
             sender=run.definition.name, execution_id=run.id, status=str(status)

@@ -18,6 +18,7 @@ from ..models.history import base_state
 from ..store.claiming import Claimed
 from ..store.inheriting import item_of
 from ..store.records import Checkpoint
+from ..tracing import is_traced
 from .undoing import Rollback, StrandIsThrough, with_members_changes
 
 SNAPSHOT_EVERY = 100
@@ -39,6 +40,7 @@ class Run:
         "input_text",
         "is_first_visit",
         "is_strict",
+        "is_traced",
         "item_text",
         "lease",
         "parked_row",
@@ -74,6 +76,7 @@ class Run:
         self.is_first_visit = True
         # A ContextConflict fails the join instead of being logged.
         self.is_strict = False
+        self.is_traced = is_traced(claimed.trace_context)
         self.inherited = claimed.inherited
         # The run people know: of a strand the one it belongs to, whose input it sees.
         self.run_id: UUID = claimed.id

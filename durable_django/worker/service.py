@@ -18,6 +18,7 @@ from ..conf import settings
 from ..definition import registry
 from ..store import leases, queues, tallies
 from ..store.definitions import record_definitions
+from ..store.synchronising import synchronise_or_log
 from ..version import VERSION
 from .capture import capturing
 from .heartbeat import Heartbeat
@@ -67,6 +68,7 @@ class WorkerService:
         tallies.worker_begins()
         queues.ensure(self.queues)
         record_definitions(workflow.definition for workflow in registry.all())
+        synchronise_or_log()
         connections.close_all()
         logger.info(
             "worker %s serves %s with %d threads",

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from asgiref.sync import iscoroutinefunction, sync_to_async
 
+from .. import tracing
 from ..conf import settings
 from ..definition import registry
 from ..definition.nodes import Step
@@ -269,7 +270,11 @@ class Waits:
         options = settled(cls, **dict(request.options or {}))
         text = input_text(cls, request.input, f"input of {request.name}")
         shares_root = request.kind == "call" and request.on_cancel == "cancel"
-        return Child(uuid7(), run.run_id, options, text, shares_root)
+        child = Child(uuid7(), run.run_id, options, text, shares_root)
+        with tracing.starting(options.workflow_name) as span:
+            if options.idempotency_key is None:  # else another run may have it already
+                span.tell(execution_id=str(child.id))
+            return child._replace(trace_context=span.kept)
 
     def _start(self, request: Request, position: int) -> UUID | None:
         record = self._record(request, position)

@@ -8,8 +8,8 @@ import pytest
 
 from durable_django.admin import tree as trees
 from durable_django.admin.differences import differences
-from durable_django.admin.masking import MASKED
 from durable_django.admin.tree import copied, tree
+from durable_django.showing.masking import MASKED
 
 EVIL = "<script>alert('x')</script>"
 

@@ -8,8 +8,8 @@ from django.urls import reverse
 
 from durable_django import Workflow, pause, step, wait_for_event
 from durable_django.admin.actions.masked_edits import DotsMoved, restored
-from durable_django.admin.masking import DOTS
 from durable_django.models import AuditEntry, Execution
+from durable_django.showing.masking import DOTS
 from durable_django.store import editing
 from durable_django.testing import drain
 from durable_django.testing import run as run_through

@@ -6,8 +6,8 @@ import pytest
 from django.test import override_settings
 
 from durable_django import Workflow, foreach, step
-from durable_django.admin.masking import DOTS, MASKED, Mask, Masks
 from durable_django.models import Execution
+from durable_django.showing.masking import DOTS, MASKED, Mask, Masks
 from tests.admin.conftest import LIST, page_of, whole_page
 from tests.admin.rows import make_definition, make_error, make_fork, make_run, make_step
 

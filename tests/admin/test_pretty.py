@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from durable_django.admin import moments
 from durable_django.admin.pretty import brief, pretty
-from durable_django.admin.previews import Preview
 from durable_django.engine.results import MemberFailure
+from durable_django.showing import spoken
+from durable_django.showing.previews import Preview
 
 
 def text_of(value, limit=None):
@@ -81,7 +81,7 @@ def test_no_value_breaks_out_of_the_markup(value):
     ],
 )
 def test_a_duration_is_told_in_its_two_largest_units(seconds, text):
-    assert moments.length(seconds) == text
+    assert spoken.length(seconds) == text
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_a_duration_is_told_in_its_two_largest_units(seconds, text):
 )
 def test_a_moment_is_told_relative_to_now(seconds, text):
     now = datetime(2030, 1, 31, tzinfo=UTC)
-    assert moments.relative(now - timedelta(seconds=seconds), now) == text
+    assert spoken.relative(now - timedelta(seconds=seconds), now) == text
 
 
 def test_results_show_how_they_begin_and_how_many_there_are():

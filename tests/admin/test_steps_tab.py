@@ -11,9 +11,9 @@ from django.test.utils import CaptureQueriesContext
 
 from durable_django import Workflow, step
 from durable_django.admin import contexts
-from durable_django.admin.masking import DOTS
 from durable_django.engine import values
 from durable_django.models import AuditEntry
+from durable_django.showing.masking import DOTS
 from tests.admin.conftest import context_of, page_of, steps_of
 from tests.admin.rows import make_definition, make_fork, make_run, make_step, now
 from tests.admin.test_run_page import EVIL, text_of

@@ -12,6 +12,7 @@ from django.urls import URLPattern, reverse
 
 from durable_django.admin.actions.verbs import ACTIONS, BULK
 from durable_django.admin.queue_actions import ACTIONS as QUEUE_ACTIONS
+from durable_django.admin.schedule_verbs import ACTIONS as SCHEDULE_ACTIONS
 
 APP = "durable_django"
 NOBODY = None
@@ -62,6 +63,11 @@ def needs() -> dict[str, frozenset[str] | None]:
     found[f"{APP}_execution_export"] = frozenset({"view_execution"})
     for verb in QUEUE_ACTIONS:
         found[f"{APP}_queue_{verb}"] = frozenset({"view_queue", "manage_queue"})
+    managed = frozenset({"view_schedule", "view_execution", "manage_schedule"})
+    for page in ("changelist", "change", "history"):
+        found[f"{APP}_schedule_{page}"] = managed - {"manage_schedule"}
+    for verb in ("add", "edit", *SCHEDULE_ACTIONS):
+        found[f"{APP}_schedule_{verb}"] = managed
     return found
 
 

@@ -65,6 +65,7 @@ WRONG = {
         *("https://shop.example:port", "https://[::1", b"https://shop.example"),
     ],
     "CALLBACK_MAX_AGE": [None, "30", True, -1, 0, timedelta(0), float("inf")],
+    "METRICS_TOKEN": ["", 1, b"0123456789abcdef", "0123456789abcde", "0123456789abcdeé", "a" * 20 + " "],
 }
 RIGHT = {
     "DATABASE": ["default"],
@@ -78,10 +79,11 @@ RIGHT = {
     "MAX_RECOVERIES": [0, 1],
     "LOG_LEVEL": ["DEBUG", "WARNING", "CRITICAL", "NOTSET"],
     "LOG_MAX_BYTES": [0, 1],
-    "RETENTION": [None],
+    "RETENTION": [None, timedelta(days=30), 86_400],
     "SENSITIVE": [(), [], ["card_number"], ("a", "b")],
     "BASE_URL": [None, "https://shop.example/prefix/", "http://localhost:8000"],
     "CALLBACK_MAX_AGE": [timedelta(days=30), 3600, 0.5],
+    "METRICS_TOKEN": [None, "0123456789abcdef", "~!" * 100],
 }
 
 
@@ -112,10 +114,6 @@ def test_a_right_value_is_not_told(name, value):
 def test_a_level_that_is_misspelt_is_told_with_what_was_meant(given, meant):
     (message,) = told(LOG_LEVEL=given)
     assert f'did you mean "{meant}"?' in message.msg
-
-
-def test_a_setting_whose_feature_does_not_exist_yet_is_warned_of():
-    assert ids(told(RETENTION=timedelta(days=30))) == ["W001"]
 
 
 def test_a_lease_shorter_than_three_heartbeats_is_told():

@@ -22,7 +22,7 @@ from django.utils.translation import gettext_lazy as _
 from ...exceptions import ExecutionNotFound, InvalidState
 from ...models import Execution
 from ...models.history import latest
-from ..pretty import visible
+from ...showing.visible import visible
 from .action import Action, MovedOn, OptionalReasonForm, ReasonForm, refused
 from .ending import STOP, CancelForm
 from .pages import REFUSALS, ActionPages, prefix, rows, said

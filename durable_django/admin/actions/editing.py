@@ -17,13 +17,15 @@ from django.utils.translation import gettext_lazy as _
 
 from ...engine import values
 from ...models import Execution
+from ...showing.learning import learn, unreadable
+from ...showing.masking import Mask, Masks, dotted
+from ...showing.visible import visible
 from ...store.transactions import lock_execution
-from ..masking import Mask, Masks, reveals
-from ..pretty import pretty, visible
-from ..shown import learn, unreadable
+from ..pretty import pretty
+from ..revealing import reveals
 from .action import SEEN, Action, Done, MovedOn, ReasonForm, refused
 from .json_field import ValueField, as_text, check
-from .masked_edits import DotsMoved, dotted, restored, same
+from .masked_edits import DotsMoved, restored, same
 
 ABSENT = object()
 

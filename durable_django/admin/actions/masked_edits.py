@@ -5,26 +5,14 @@ What comes back with the dots where they were is the value that was there. Pure.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from ...engine import values
-from ..masking import DOTS, Masked
+from ...showing.masking import DOTS
 
 
 class DotsMoved(ValueError):
     """Dots stand where nothing was masked: nobody knows what they stand for."""
-
-
-def dotted(value: Any) -> Any:
-    """A masked value as one that can be stored: dots are a text there."""
-    if isinstance(value, Masked):
-        return DOTS
-    if isinstance(value, Mapping):
-        return {key: dotted(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | set):
-        return type(value)(dotted(item) for item in value)
-    return value
 
 
 def restored(edited: Any, shown: Any, real: Any) -> Any:

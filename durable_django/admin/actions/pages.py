@@ -26,11 +26,11 @@ from ...conf import settings
 from ...exceptions import DurableError, ExecutionNotFound, InvalidState, NotSerializable
 from ...models import Execution
 from ...models.execution import ExecutionKind
+from ...showing.learning import learn_run
+from ...showing.masking import Masks
+from ...showing.visible import visible
 from ...store.transactions import lock_execution, repeating
 from ..badges import execution_badge
-from ..masking import Masks
-from ..pretty import visible
-from ..shown import learn_run
 from .action import CONFIRMED, Action, Done, MovedOn, refused
 from .verbs import ACTIONS
 

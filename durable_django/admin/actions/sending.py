@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from ...conf import settings
 from ...models import FINAL, Execution, ExecutionStatus, Wait, WaitKind
-from ..pretty import visible
+from ...showing.visible import visible
 from .action import Action, Done
 from .json_field import ValueField
 

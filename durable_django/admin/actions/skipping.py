@@ -11,7 +11,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from ...models import Execution, ExecutionStatus
-from ..pretty import visible
+from ...showing.visible import visible
 from .action import Action, Done, ReasonForm
 from .json_field import ValueField
 

@@ -25,8 +25,8 @@ from ...definition import registry
 from ...exceptions import QueueNotFound
 from ...models import Execution
 from ...models.execution import ExecutionKind
+from ...showing.visible import visible
 from ..inputs_page import NamedSplitDateTime
-from ..pretty import visible
 from ..seeing import offered_workflows
 from .json_field import ValueField, as_text
 from .pages import REFUSALS, ActionPages, Unseen, prefix, said

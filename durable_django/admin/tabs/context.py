@@ -8,12 +8,13 @@ from itertools import islice
 from typing import Any, Final, NamedTuple
 
 from ...engine.state import RunState
+from ...showing.learning import learn, unreadable
+from ...showing.visible import visible
 from ..contexts import Checkpoint, checkpoints, contexts_at, last_seq
 from ..differences import Difference, differences
 from ..fork_view import has_item
-from ..pretty import visible
 from ..run_request import RunRequest
-from ..shown import Entry, Shown, ValueView, learn, unreadable
+from ..shown import Entry, Shown, ValueView
 from ..tree import copied
 
 ENTRIES_MAX: Final = 500

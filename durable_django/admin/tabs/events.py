@@ -15,13 +15,14 @@ from django.urls import reverse
 
 from ...conf import settings
 from ...models import Wait, WaitKind
+from ...showing.keys import learn_waits
+from ...showing.visible import visible
 from .. import waits
 from ..actions.sending import awaited
 from ..actions.verbs import ACTIONS
 from ..arrivals import event_views, read_arrivals
-from ..pretty import visible
 from ..run_request import RunRequest
-from ..waits import Waits, learn_waits, wait_views
+from ..waits import Waits, wait_views
 
 PAGE_MAX: Final = 10_000
 
@@ -39,7 +40,7 @@ def context(page: RunRequest) -> dict[str, Any]:
     number = _number(page.request.GET, "waits")
     found = _read_waits(page, run_id, number or 1)
     if not page.mask.is_empty:
-        learn_waits(page.mask, found)
+        learn_waits(page.mask, found.rows)
     arrivals = read_arrivals(page, run_id, _number(page.request.GET, "before"))
     # First, so that the mask knows what the payloads hold when a wait is shown.
     events = event_views(page, arrivals, {wait.pk for wait in found.rows})

@@ -16,10 +16,11 @@ from django.utils.translation import gettext_lazy as _
 
 from ...conf import settings
 from ...models import AuditEntry
+from ...showing.learning import unreadable
+from ...showing.visible import visible
 from .. import moments
-from ..pretty import visible
 from ..run_request import RunRequest
-from ..shown import Entry, ValueView, unreadable
+from ..shown import Entry, ValueView
 
 ENTRIES_PER_PAGE: Final = 50
 CHANGES_MAX: Final = 200

@@ -20,11 +20,12 @@ from ...engine.paths import JOIN
 from ...engine.state import FORKS
 from ...models import StepRun, StepStatus
 from ...models.execution import ExecutionKind
+from ...showing.keys import keys_of_item, keys_of_member
+from ...showing.learning import learn, learn_changes
 from .. import members
-from ..fork_view import Lines, has_item, keys_of_item, keys_of_member
+from ..fork_view import Lines, has_item
 from ..members import Fork, Member
 from ..run_request import RunRequest
-from ..shown import learn, learn_changes
 from ..step_view import LEVELS, LogFilter, StepView, Window, keys_of, step_view
 
 STEPS_PER_PAGE: Final = 100

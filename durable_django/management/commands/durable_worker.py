@@ -13,7 +13,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from ...conf import settings
-from ...definition.options import read_queue
+from ...definition.readers import read_queue
 from ...exceptions import QueueNotFound
 from ...store.options import known_queue
 from ...worker.service import WorkerService

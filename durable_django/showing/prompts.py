@@ -9,14 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from uuid import UUID
 
+from django.utils.translation import gettext as _
+
 from ..conf import settings
 from ..models import Execution, Wait
 from ..models.execution import ExecutionKind
 from ..models.history import base_state
-from .fork_view import keys_of_item
+from .keys import keys_of_item
+from .learning import learn
 from .masking import Mask, Masks, sources_of_items
-from .pretty import visible
-from .shown import learn
+from .visible import visible
 
 
 def prompts(waits: Iterable[Wait], *, reveal: bool = False) -> dict[int, str]:
@@ -67,3 +69,15 @@ def _learn(mask: Mask, row: Execution) -> None:
         learn(mask, text, (key,))
     for change in state.changes:
         learn(mask, change.text, (change.key,))
+
+
+def assigned_to(wait: Wait) -> str:
+    """Whom an input is for, in words."""
+    who = visible(wait.assignee)
+    if wait.assignee_kind == "user":
+        return who
+    if wait.assignee_kind == "group":
+        return _("group %(name)s") % {"name": who}
+    if wait.assignee_kind == "permission":
+        return _("permission %(name)s") % {"name": who}
+    return _("anybody")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from .masking import DOTS, Mask
-from .pretty import visible
+from .visible import visible
 
 
 def tag_texts(tags: object, mask: Mask, *, whole: bool = True) -> list[str]:

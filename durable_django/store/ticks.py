@@ -1,0 +1,135 @@
+"""Ticks: the rows that say what became of each time of a schedule, and how its runs ended.
+
+Every function wants the schedule's lock, but for :func:`prune`: under it no tick is written twice,
+and what is open cannot change unseen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db.models import BooleanField, QuerySet
+from django.db.models.expressions import RawSQL
+
+from ..conf import settings
+from ..models import FINAL, ExecutionStatus, Schedule, ScheduleTick, TickKind, TickOutcome
+from . import clock
+
+KEPT = timedelta(days=90)
+# Of each schedule so many are kept, however old.
+KEPT_AT_LEAST = 100
+PRUNED_MOST = 1_000
+# Open ones that are looked at together.
+OPEN_MOST = 1_000
+# What is said of a run that was deleted before anybody looked how it ended.
+GONE = "gone"
+FAILURES = (
+    ExecutionStatus.FAILED.value,
+    ExecutionStatus.COMPENSATED.value,
+    ExecutionStatus.COMPENSATION_FAILED.value,
+)
+
+_TABLE = f'"{ScheduleTick._meta.db_table}"'
+# The conditions of two indexes, word by word: SQLite uses them only so.
+_OPEN = f"""{_TABLE}."outcome" = 'started' AND {_TABLE}."run_status" = ''"""
+_TIMED = f"""NOT ({_TABLE}."kind" = 'trigger')"""
+
+
+def of(schedule: Schedule) -> QuerySet[ScheduleTick]:
+    """All ticks of a schedule."""
+    return ScheduleTick.objects.using(settings.DATABASE).filter(schedule_id=schedule.pk)
+
+
+def timed(schedule: Schedule, times: Iterable[datetime]) -> dict[datetime, ScheduleTick]:
+    """Those ticks at these times that are there already; triggered ones do not count."""
+    rows = of(schedule).filter(RawSQL(_TIMED, [], output_field=BooleanField()))
+    wanted = list(times)
+    found: dict[datetime, ScheduleTick] = {}
+    for begin in range(0, len(wanted), 500):
+        found |= {row.at: row for row in rows.filter(at__in=wanted[begin : begin + 500])}
+    return found
+
+
+def settle(schedule: Schedule) -> list[UUID]:
+    """Writes down how runs ended since it was last looked; those that have not, oldest first."""
+    rows = of(schedule).filter(RawSQL(_OPEN, [], output_field=BooleanField())).order_by("at", "id")
+    found = rows.values_list("id", "execution_id", "execution__id", "execution__status")
+    still_open: list[UUID] = []
+    ended: dict[str, list[int]] = {}
+    for pk, execution_id, there, status in found[:OPEN_MOST]:
+        if there is None:
+            ended.setdefault(GONE, []).append(pk)
+        elif status in FINAL:
+            ended.setdefault(status, []).append(pk)
+        else:
+            still_open.append(execution_id)
+    for status, pks in ended.items():
+        of(schedule).filter(pk__in=pks).update(run_status=status)
+    return still_open
+
+
+def failures_in_a_row(schedule: Schedule, most: int) -> int:
+    """How many of the latest ticks whose run has ended, since the schedule was switched on, failed
+    one after the other; no more than ``most`` are looked at. A tick that could not be started has
+    failed; one that was left out or missed says nothing."""
+    rows = of(schedule).filter(created_at__gte=schedule.enabled_at)
+    tried = rows.filter(outcome__in=(TickOutcome.STARTED, TickOutcome.FAILED)).order_by("-id")
+    ended = tried.exclude(outcome=TickOutcome.STARTED, run_status="")
+    count = 0
+    for outcome, status in ended.values_list("outcome", "run_status")[:most]:
+        if outcome != TickOutcome.FAILED and status not in FAILURES:
+            break
+        count += 1
+    return count
+
+
+def make(
+    schedule: Schedule, at: datetime, outcome: str, kind: str = TickKind.TIME, detail: str = ""
+) -> ScheduleTick:
+    """A tick that is not written yet."""
+    return ScheduleTick(
+        schedule_id=schedule.pk,
+        kind=str(kind),
+        at=at,
+        outcome=str(outcome),
+        detail=detail,
+        created_at=clock.now(),
+    )
+
+
+def write(made: list[ScheduleTick]) -> None:
+    """Writes them, in the order in which they are given."""
+    if made:
+        ScheduleTick.objects.using(settings.DATABASE).bulk_create(made)
+
+
+def drop_queued(schedule: Schedule, why: str) -> None:
+    """The tick that waits for the run before it will not be started any more."""
+    if schedule.queued_at is None:
+        return
+    waiting = of(schedule).filter(at=schedule.queued_at, outcome=TickOutcome.QUEUED)
+    waiting.update(outcome=TickOutcome.SKIPPED, detail=why)
+    schedule.queued_at = None
+
+
+def prune() -> int:
+    """Deletes ticks that are older than 90 days, but for the latest hundred of each schedule and
+    for those that wait or whose run was still open; how many, some at a time."""
+    old = clock.now() - KEPT
+    deleted = 0
+    for pk in Schedule.objects.using(settings.DATABASE).values_list("id", flat=True):
+        rows = ScheduleTick.objects.using(settings.DATABASE).filter(schedule_id=pk)
+        oldest = rows.order_by("id").values_list("created_at", flat=True).first()
+        if oldest is None or oldest >= old:
+            continue
+        kept = rows.order_by("-id").values_list("id", flat=True)[KEPT_AT_LEAST - 1 : KEPT_AT_LEAST]
+        for first_kept in kept:
+            over = rows.filter(id__lt=first_kept, created_at__lt=old)
+            over = over.exclude(outcome=TickOutcome.QUEUED)
+            over = over.exclude(outcome=TickOutcome.STARTED, run_status="")
+            some = list(over.order_by("id").values_list("id", flat=True)[:PRUNED_MOST])
+            if some:
+                deleted += rows.filter(pk__in=some).delete()[0]
+    return deleted
