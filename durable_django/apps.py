@@ -4,6 +4,7 @@ that the schedules they declare have their rows after each migrate. Nothing else
 from typing import Any
 
 from django.apps import AppConfig
+from django.core import mail
 from django.db.models.signals import post_migrate
 from django.utils.module_loading import autodiscover_modules
 from django.utils.translation import gettext_lazy as _
@@ -26,11 +27,18 @@ class DurableDjangoConfig(AppConfig):
         post_migrate.connect(_synchronise, sender=self)
 
 
-def _synchronise(*, using: str, apps: Any, **options: Any) -> None:
+def _synchronise(*, using: str, apps: Any = None, **options: Any) -> None:
     """After migrate the rows of schedules are those of the code that was migrated for."""
     from .conf import settings
     from .store.synchronising import synchronise_or_log
 
-    # After migrating back to where there were none, there is nothing to write to.
-    if using == settings.DATABASE and "schedule" in apps.all_models["durable_django"]:
+    # Without apps it was flush: whoever empties the tables wants them empty. After migrating back
+    # to where there were none, there is nothing to write to.
+    if using != settings.DATABASE or "schedule" not in getattr(apps, "all_models", {}).get(
+        "durable_django", ()
+    ):
+        return
+    # A test says by itself which schedules there are: those of a database that was made yesterday
+    # would all be due, and fire in tests that are about something else.
+    if not hasattr(mail, "outbox"):
         synchronise_or_log()

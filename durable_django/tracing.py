@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Final
+from uuid import UUID
 
 from .version import VERSION
 
@@ -119,11 +120,12 @@ class Span:
             _tell_fault()
 
     def tell(self, **attributes: Any) -> None:
-        """Adds attributes; a name ``x`` is "durable.x"."""
+        """Adds attributes, which may be UUIDs, too; a name ``x`` is "durable.x"."""
         try:
             if self._span is not None:
                 for name, value in attributes.items():
-                    self._span.set_attribute(f"durable.{name}", value)
+                    told = str(value) if isinstance(value, UUID) else value
+                    self._span.set_attribute(f"durable.{name}", told)
         except Exception:
             _tell_fault()
 

@@ -1,6 +1,8 @@
 """Metrics: the figures are right, a Prometheus server can read them, and only some people may."""
 
+import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import AnonymousUser, Permission, User
@@ -204,6 +206,23 @@ def test_it_takes_few_statements_however_much_there_is():
     ended(at=clock.now(), times=20)
     assert statements() == few <= 8
     assert Execution.objects.count() == 20
+
+
+@pytest.mark.django_db
+def test_every_metric_is_documented_with_its_kind_and_labels():
+    make_run(queue="high")
+    Queue.objects.create(name="high", concurrency_limit=3, created_at=clock.now())
+    make_schedule()
+    ended(at=clock.now())
+    page = Path(__file__).resolve().parent.parent / "docs" / "metrics.md"
+    rows = re.findall(
+        r"^\| `(durable_\w+)` \| (\w+) \| ([^|]*?) ?\|", page.read_text("utf-8"), re.MULTILINE
+    )
+    told = {name: (kind, set(re.findall(r"`(\w+)`", labels))) for name, kind, labels in rows}
+    assert told == {
+        metric.name: (metric.kind, {name for s in metric.samples for name in s.labels} - {"le"})
+        for metric in collect()
+    }
 
 
 # The text

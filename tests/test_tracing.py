@@ -348,11 +348,11 @@ def test_what_a_run_calls_or_starts_is_in_its_trace(spans, key):
 
         @step
         def asks(self):
-            return self.call_workflow("inner", two)
+            return self.call_workflow(two)
 
         @step
         async def starts(self):
-            await self.astart_workflow("other", two, idempotency_key=key)
+            await self.astart_workflow(two, idempotency_key=key)
 
     with spans.caller():
         run = testing.run(Parent)

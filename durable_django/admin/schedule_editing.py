@@ -131,6 +131,7 @@ class ScheduleEditing(ScheduleActions):
         self, request: HttpRequest, schedule: Schedule | None, form: ScheduleForm
     ) -> Schedule:
         """Makes or changes it and writes down who did, both or neither."""
+        assert form.made is not None
         told: dict[str, Any] = {"reason": form.cleaned_data["reason"], "by": request.user}
         with transaction.atomic(using=settings.DATABASE):
             if schedule is None:
@@ -147,14 +148,13 @@ class ScheduleEditing(ScheduleActions):
         self,
         request: HttpRequest,
         schedule: Schedule | None,
-        form: ScheduleForm,
+        form: Any,
         *,
         is_preview: bool = False,
     ) -> HttpResponse:
         preview = self._preview(form) if is_preview else None
         if preview is not None:
-            form.data = form.data.copy()
-            form.data[PREVIEWED] = form.times
+            form.data = {**form.data.dict(), PREVIEWED: form.times}
         name = visible(str(schedule)) if schedule is not None else ""
         title = gettext("Change %(name)s") % {"name": name} if name else gettext("Add a schedule")
         back = self._url("changelist") if schedule is None else self.address("change", schedule)

@@ -41,12 +41,13 @@ class ScheduleSeeing(ReadOnlyAdmin):
 
     def seen(self, request: HttpRequest) -> Collection[str] | None:
         """The same of one request, worked out once."""
-        kept: Collection[str] | None = getattr(request, "durable_seen_workflows", ...)
-        if kept is ...:
+        asked: Any = request
+        if not hasattr(asked, "durable_seen_workflows"):
             runs = visible_runs(self.admin_site, request)
-            kept = () if runs is None else self.seen_workflows(request, runs)
-            request.durable_seen_workflows = kept  # type: ignore[attr-defined]
-        return kept
+            names = () if runs is None else self.seen_workflows(request, runs)
+            asked.durable_seen_workflows = names
+        found: Collection[str] | None = asked.durable_seen_workflows
+        return found
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Schedule]:
         rows: QuerySet[Schedule] = super().get_queryset(request)

@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 from django.contrib.admin import AdminSite
 from django.http import HttpRequest
@@ -20,6 +19,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
 from ..conf import settings
+from ..definition.zones import zone_named
 from ..figures.schedules import ScheduleState, state_of
 from ..models import AuditEntry, Execution, Schedule, ScheduleTick, TickOutcome
 from ..showing import schedules as said
@@ -84,8 +84,8 @@ def outcome_badge(tick: ScheduleTick) -> str:
 def zone_of(name: str) -> Any:
     """That zone; the project's where this machine does not know it."""
     try:
-        return ZoneInfo(name)
-    except (OSError, ValueError):  # unknown, or no name of a zone at all
+        return zone_named(name)
+    except ValueError:
         return timezone.get_default_timezone()
 
 

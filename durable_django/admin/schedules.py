@@ -93,6 +93,14 @@ class SourceFilter(admin.SimpleListFilter):
         return queryset.filter(source=self.value())
 
 
+class ScheduledFilter(filters.WorkflowFilter):
+    """A workflow that has a schedule which this person may see."""
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        rows = model_admin.get_queryset(request).order_by("workflow_name")
+        return [(name, name) for name in rows.values_list("workflow_name", flat=True).distinct()]
+
+
 @admin.register(Schedule)
 class ScheduleAdmin(ScheduleEditing):
     """One row per schedule, whoever declared it. Who may see schedules and runs may see it; of a
@@ -100,11 +108,11 @@ class ScheduleAdmin(ScheduleEditing):
 
     list_display = ["schedule", "state", "when", "next", "last", "source"]
     list_display_links = ["schedule"]
-    list_filter = [StateFilter, filters.WorkflowFilter, SourceFilter]
+    list_filter = [StateFilter, ScheduledFilter, SourceFilter]
     parameters = frozenset({"state", "workflow", "source"})
     search_fields = ["workflow_name", "name"]
     fields = ["state", "when", "next", "last", "overlaps", "catches_up", "extras", "since"]
-    readonly_fields = fields
+    readonly_fields = ["state", "when", "next", "last", "overlaps", "catches_up", "extras", "since"]
 
     class Media:
         css = {"all": ["durable_django/overview.css", "durable_django/schedules.css"]}

@@ -6,7 +6,7 @@ Settings are asked for, none is changed: what to change stands in each finding.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 from django.apps import apps
 from django.core import checks
@@ -32,6 +32,14 @@ HURTS: Final = (
     ("track_counts", ("off",), WARNING),
     ("default_transaction_isolation", ("repeatable read", "serializable"), WARNING),
 )
+# One that is not valid, since building it was broken off, is not used either.
+_INDEXES: Final = {
+    "postgresql": (
+        "SELECT c.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid "
+        "WHERE i.indisvalid AND pg_table_is_visible(i.indrelid)"
+    ),
+    "sqlite": "SELECT name FROM sqlite_master WHERE type = 'index'",
+}
 
 
 def examine_tables() -> Iterator[Finding]:
@@ -64,16 +72,15 @@ def examine(ward: Ward) -> Iterator[Finding]:
 
 
 def _indexes() -> Iterator[Finding]:
-    connection = connections[settings.DATABASE]
-    missing = []
-    with connection.cursor() as cursor:
-        for model in apps.get_app_config(APP).get_models():
-            if model._meta.proxy or not model._meta.managed:
-                continue
-            there = connection.introspection.get_constraints(cursor, model._meta.db_table)
-            named_so = {index.name for index in model._meta.indexes}
-            missing += sorted(named_so - set(there))
-        missing += [] if connection.vendor != "postgresql" else _invalid(cursor)
+    statement = _INDEXES.get(connections[settings.DATABASE].vendor)
+    if statement is None:
+        return
+    with connections[settings.DATABASE].cursor() as cursor:
+        cursor.execute(statement)
+        there = {name for (name,) in cursor.fetchall()}
+    models = [model for model in apps.get_app_config(APP).get_models() if not model._meta.proxy]
+    wanted = {index.name for model in models for index in model._meta.indexes}
+    missing = sorted(wanted - there)
     if missing:
         yield Finding(
             code="indexes_missing",
@@ -90,18 +97,6 @@ def _indexes() -> Iterator[Finding]:
             where=places("index", missing),
             number=Capped(len(missing)),
         )
-
-
-def _invalid(cursor: Any) -> list[str]:
-    """Indexes of ours that PostgreSQL does not use, since building them was broken off."""
-    cursor.execute(
-        "SELECT c.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid "
-        "JOIN pg_class t ON t.oid = i.indrelid "
-        "WHERE NOT i.indisvalid AND t.relname LIKE 'durable\\_django\\_%%' "
-        "AND pg_table_is_visible(t.oid) ORDER BY 1",
-        [],
-    )
-    return [str(name) for (name,) in cursor.fetchall()]
 
 
 def _settings() -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""Examining: all that is looked at, the gravest finding first; and healing what was found.
+"""Examining: all that is looked at, the gravest finding first; and fixing what was found.
 
 It only reads, by index and up to limits, however large the tables are. Where tables are missing
 nothing else is asked.
@@ -40,9 +40,9 @@ def examine() -> list[Finding]:
     return sorted(found, key=lambda finding: SEVERITIES.index(finding.severity))
 
 
-def heal(finding: Finding, *, by: Any = None) -> int:
+def fix(finding: Finding, *, by: Any = None) -> int:
     """Does what the finding's fix says; how many it has healed. ``by`` is who asks for it, a user
     or a text, for the audit trail. InvalidState for a finding without a fix."""
     if finding.fix is None:
         raise InvalidState(f"{finding.key} has no fix: only somebody can decide what to do")
-    return finding.fix.heals(by)
+    return finding.fix.perform(by)

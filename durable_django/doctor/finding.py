@@ -35,12 +35,12 @@ class Place:
 @dataclass(frozen=True)
 class Fix:
     """What heals it, and is safe beside workers, and twice. ``text`` says what is done,
-    ``permission`` is what somebody needs for it in the admin. ``heals`` takes who does it, and
+    ``permission`` is what somebody needs for it in the admin. ``perform`` takes who does it, and
     gives how many it has healed."""
 
     text: str
     permission: str
-    heals: Callable[[Any], int]
+    perform: Callable[[Any], int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +53,7 @@ class Finding:
                   look; "info": good to know
     ``title``     in a few words, ``what``: what it means, ``todo``: what to do about it
     ``where``     some of the places where it is, at most five; ``number``: how many there are
-    ``fix``       what ``heal`` would do; None: only somebody can decide
+    ``fix``       what ``doctor.fix`` would do; None: only somebody can decide
     """
 
     code: str

@@ -109,13 +109,16 @@ def _held_by_nobody() -> Iterator[Finding]:
 
 
 def _versions(ward: Ward) -> Iterator[Finding]:
-    workers = [worker for worker in ward.fleet.workers if not worker.is_overdue]
-    newest = max(workers, key=lambda worker: worker.started_at, default=None)
-    if newest is None or ward.now - newest.started_at < DEPLOY_TAKES:
-        return
-    others = [worker for worker in workers if _code(worker) != _code(newest)]
     # Those that serve other queues may well have another project's code.
-    others = [worker for worker in others if set(worker.queues) & set(newest.queues)]
+    newest: dict[str, WorkerFigures] = {}
+    workers = [worker for worker in ward.fleet.workers if not worker.is_overdue]
+    for worker in sorted(workers, key=lambda worker: worker.started_at):
+        newest.update(dict.fromkeys(worker.queues, worker))
+    others = [
+        worker
+        for worker in workers
+        if any(_is_left_behind(worker, newest[queue], ward) for queue in worker.queues)
+    ]
     if not others:
         return
     yield Finding(
@@ -123,14 +126,17 @@ def _versions(ward: Ward) -> Iterator[Finding]:
         severity=INFO,
         title=_("Workers have different code: %(number)s") % {"number": many(Capped(len(others)))},
         what=_(
-            "They serve the same queues as the newest worker, %(worker)s, but have other versions "
-            "of workflows or of this package, long after it started."
-        )
-        % {"worker": named(newest.name)},
+            "They serve the same queues as newer workers that started long ago, but have other "
+            "versions of workflows or of this package."
+        ),
         todo=_("Restart those that a deploy has left behind."),
         where=places("worker", [worker.name for worker in others]),
         number=Capped(len(others)),
     )
+
+
+def _is_left_behind(worker: WorkerFigures, newest: WorkerFigures, ward: Ward) -> bool:
+    return ward.now - newest.started_at > DEPLOY_TAKES and _code(worker) != _code(newest)
 
 
 def _code(worker: WorkerFigures) -> tuple[str, frozenset[str]]:

@@ -24,7 +24,6 @@ from .ready import make_ready
 from .strands import end_below
 from .transactions import lock_if_free, repeating, worker_transaction
 
-VERB = "heal"
 # More than these are mended when it is asked for again.
 MENDED_MAX = 1_000
 
@@ -58,11 +57,9 @@ def _cure_one(kind: Cure, pk: UUID, by: Any) -> int:
 
 
 def _tell(row: Execution, ailment: str, by: Any) -> None:
-    if VERB not in AuditVerb.values:
-        return
     run_id = row.pk if row.kind == ExecutionKind.WORKFLOW else row.root_id
     detail = {"ailment": ailment} | ({"path": row.path} if row.path else {})
-    audit.record(VERB, execution_id=run_id, by=by, detail=detail)
+    audit.record(AuditVerb.FIX, execution_id=run_id, by=by, detail=detail)
 
 
 def _row(row: Execution) -> Any:

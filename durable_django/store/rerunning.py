@@ -149,7 +149,7 @@ def _row_of(run: Execution, cls: type[Workflow], asked: Asked) -> dict[str, Any]
     text = input_text(cls, asked.input) if asked.has_input else run.input_text
     with tracing.starting(options.workflow_name, again=run.trace_context) as span:
         row = new_row(options, text, clock.now(), span.kept)
-        span.tell(execution_id=str(row["id"]), original=str(run.pk))
+        span.tell(execution_id=row["id"], original=run.pk)
         return row
 
 

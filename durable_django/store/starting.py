@@ -34,7 +34,7 @@ def insert(
             run, created = insert_traced(options, input_text, span.kept, parent_id)
         else:
             run, created = _insert_by(options, input_text, span.kept, parent_id, by)
-        span.tell(execution_id=str(run.pk), created=created)
+        span.tell(execution_id=run.pk, created=created)
         return run, created
 
 

@@ -21,6 +21,8 @@ KEPT = timedelta(days=90)
 # Of each schedule so many are kept, however old.
 KEPT_AT_LEAST = 100
 PRUNED_MOST = 1_000
+# Schedules that are looked at together.
+PRUNED_TOGETHER = 20
 # Open ones that are looked at together.
 OPEN_MOST = 1_000
 # What is said of a run that was deleted before anybody looked how it ended.
@@ -114,22 +116,27 @@ def drop_queued(schedule: Schedule, why: str) -> None:
     schedule.queued_at = None
 
 
-def prune() -> int:
+def prune(after: int = 0) -> int:
     """Deletes ticks that are older than 90 days, but for the latest hundred of each schedule and
-    for those that wait or whose run was still open; how many, some at a time."""
-    old = clock.now() - KEPT
-    deleted = 0
-    for pk in Schedule.objects.using(settings.DATABASE).values_list("id", flat=True):
-        rows = ScheduleTick.objects.using(settings.DATABASE).filter(schedule_id=pk)
-        oldest = rows.order_by("id").values_list("created_at", flat=True).first()
-        if oldest is None or oldest >= old:
-            continue
-        kept = rows.order_by("-id").values_list("id", flat=True)[KEPT_AT_LEAST - 1 : KEPT_AT_LEAST]
-        for first_kept in kept:
-            over = rows.filter(id__lt=first_kept, created_at__lt=old)
-            over = over.exclude(outcome=TickOutcome.QUEUED)
-            over = over.exclude(outcome=TickOutcome.STARTED, run_status="")
-            some = list(over.order_by("id").values_list("id", flat=True)[:PRUNED_MOST])
-            if some:
-                deleted += rows.filter(pk__in=some).delete()[0]
-    return deleted
+    for those that wait or whose run is open, of some schedules: those after the one with this id.
+    Returns where to go on, 0 after the last."""
+    schedules = Schedule.objects.using(settings.DATABASE).filter(pk__gt=after).order_by("pk")
+    pks = list(schedules.values_list("pk", flat=True)[:PRUNED_TOGETHER])
+    for pk in pks:
+        _prune(pk, clock.now() - KEPT)
+    return pks[-1] if len(pks) == PRUNED_TOGETHER else 0
+
+
+def _prune(schedule_id: int, old: datetime) -> None:
+    rows = ScheduleTick.objects.using(settings.DATABASE).filter(schedule_id=schedule_id)
+    oldest = rows.order_by("id").values_list("created_at", flat=True).first()
+    if oldest is None or oldest >= old:
+        return
+    latest = rows.order_by("-id").values_list("id", flat=True)
+    for first_kept in latest[KEPT_AT_LEAST - 1 : KEPT_AT_LEAST]:
+        over = rows.filter(id__lt=first_kept, created_at__lt=old)
+        over = over.exclude(outcome=TickOutcome.QUEUED)
+        over = over.exclude(outcome=TickOutcome.STARTED, run_status="")
+        some = list(over.order_by("id").values_list("id", flat=True)[:PRUNED_MOST])
+        if some:
+            rows.filter(pk__in=some).delete()

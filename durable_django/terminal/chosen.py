@@ -52,9 +52,7 @@ def add_arguments(parser: ArgumentParser, statuses: Sequence[str]) -> None:
     found.add_argument(
         "--tag", action="append", default=[], metavar="TAG", help="with this tag, may be repeated"
     )
-    found.add_argument(
-        "--limit", type=at_least(1), metavar="N", help="only the newest N of them"
-    )
+    found.add_argument("--limit", type=at_least(1), metavar="N", help="only the newest N of them")
     found.add_argument("--yes", action="store_true", help="do not ask")
     parser.add_argument("--dry-run", action="store_true", help="tell what would be done, and stop")
     add_reason(parser)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from .. import api_repair
 from ..models import Execution
 from ..showing.masking import DOTS
+from ..store.editing import EDITABLE
 from .command import DONE, REFUSED, WRONG_USAGE, Command, Refused, add_reason
 from .given import read_settings
 from .ids import find_execution
@@ -57,14 +58,16 @@ manage.py durable context 01980f --set items=@items.json --reason "two were miss
     def run(self, terminal: Terminal, options: Namespace) -> int:
         """Shows it, or the difference that a change makes."""
         run = find_execution(options.id)
-        before = dict(run.context)
+        before = _context_of(run)
         shown = RunValues(run, reveal=terminal.reveal)
         values = read_settings(options.set, "--set")
         _check_no_dots(values)
         changes = list(_changes(before, values, options.remove))
+        if changes and run.status not in EDITABLE:
+            raise Refused(f"the context of {run.pk} cannot be changed: it is {run.status}", REFUSED)
         if changes and not options.dry_run:
             run = _edit(run, values, options.remove, options.reason, terminal.by)
-        after = dict(run.context) if changes and not options.dry_run else before
+        after = _context_of(run)
         terminal.emit(_document(run, after, changes, shown, dry_run=options.dry_run))
         if changes:
             for change in changes:
@@ -77,6 +80,14 @@ manage.py durable context 01980f --set items=@items.json --reason "two were miss
             if not before:
                 terminal.say("The context is empty.")
         return DONE
+
+
+def _context_of(run: Execution) -> dict[str, Any]:
+    try:
+        return dict(run.context)
+    except ValueError:
+        said = f"the context of {run.pk} holds a value that cannot be read on this machine"
+        raise Refused(said, REFUSED) from None
 
 
 def _edit(

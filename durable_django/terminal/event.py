@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Final
 
 from .. import api_events
-from ..engine import values
-from ..exceptions import DurableError
-from ..models import Event, Execution
+from ..models import Event, Execution, WaitKind
 from .command import DONE, REFUSED, WRONG_USAGE, Command, Refused
 from .given import duration_of, read_json
 from .ids import find_execution
-from .run_values import RunValues, stored
 from .screen import Terminal
+
+WAITS_READ_MAX: Final = 1_000
 
 
 class SendEvent(Command):
@@ -67,10 +67,14 @@ manage.py durable event --publish payment --key inv_1 --payload @payment.json --
                 by=terminal.by,
             )
         )
-        terminal.emit(_document(event, run, terminal))
+        waits = _awaited(run)
+        is_awaited = any(name == event.name and event.key in ("", key) for name, key in waits)
+        terminal.emit({**_document(event), "awaited": is_awaited})
         terminal.say(f"Sent {event.name} to {run.workflow_name} {run.pk}")
-        waits = run.waits.filter(status="open", names__isnull=False) if False else None
-        del waits
+        if not is_awaited:
+            listed = ", ".join(f"{name} with the key {key}" if key else name for name, key in waits)
+            others = f"; it waits for: {listed}" if waits else ""
+            terminal.say(f"It does not wait for it now: the event is kept{others}")
         return DONE
 
     def _publish(self, terminal: Terminal, options: Namespace) -> int:
@@ -87,6 +91,36 @@ manage.py durable event --publish payment --key inv_1 --payload @payment.json --
                 idempotency_key=options.idempotency_key,
             )
         )
-        terminal.emit(_document(event, None, terminal))
+        terminal.emit({**_document(event), "awaited": None})
         terminal.say(f"Published {event.name}{f' for {event.key}' if event.key else ''}")
         return DONE
+
+
+def _refusing(send: Callable[[], Event]) -> Event:
+    try:
+        return send()
+    except (TypeError, ValueError) as error:
+        raise Refused(f"nothing was sent: {error}", REFUSED) from None
+
+
+def _awaited(run: Execution) -> list[tuple[str, str]]:
+    """The names, and the keys, of the events that the run waits for now."""
+    kinds = (WaitKind.EVENT, WaitKind.ANY, WaitKind.ALL)
+    waits = run.waits.filter(resolved_at__isnull=True, kind__in=kinds).order_by("id")
+    found = (
+        (name, wait.key) for wait in waits[:WAITS_READ_MAX] for name in wait.names or [wait.name]
+    )
+    return list(dict.fromkeys(found))
+
+
+def _document(event: Event) -> dict[str, Any]:
+    return {
+        "id": event.pk,
+        "execution": event.execution_id,
+        "name": event.name,
+        "key": event.key,
+        "idempotency_key": event.idempotency_key,
+        "status": event.status,
+        "created_at": event.created_at,
+        "expires_at": event.expires_at,
+    }

@@ -45,7 +45,8 @@ def judged(text: str, what: str, path: str | None = None) -> Any:
         value = values.decode(text)
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}" if "\n" in text else _pointed(error)
-        raise _wrong(f"{what} is no JSON: {error.msg} ({where})") from None
+        hint = "; a text stands in quotes: '\"…\"'" if _is_word(text) else ""
+        raise _wrong(f"{what} is no JSON: {error.msg} ({where}){hint}") from None
     except (ValueError, RecursionError) as error:
         raise _wrong(f"{what} cannot be read: {values.visible(error, 200)}") from None
     try:
@@ -67,7 +68,9 @@ def read_settings(given: Iterable[str], what: str) -> dict[str, Any]:
     for text in given:
         key, equals, value = text.partition("=")
         if not equals or not key:
-            raise _wrong(f'{what} is written key=JSON, for example total=3 or name=\'"Ada"\': {text}')
+            raise _wrong(
+                f"{what} is written key=JSON, for example total=3 or name='\"Ada\"': {text}"
+            )
         if key in found:
             raise _wrong(f"{what} has the key {key} twice")
         found[key] = read_json(value, f"{what} {key}=")
@@ -155,6 +158,10 @@ def _decoded(content: bytes, what: str) -> str:
 def _pointed(error: json.JSONDecodeError) -> str:
     near = values.visible(error.doc[error.pos : error.pos + 20], _SHOWN_MAX)
     return f"at character {error.pos + 1}: {near}" if near else "at its end"
+
+
+def _is_word(text: str) -> bool:
+    return text.lstrip()[:1].isalpha()
 
 
 def _shown(text: str) -> str:

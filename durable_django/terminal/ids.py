@@ -47,7 +47,9 @@ def range_of(text: str) -> tuple[UUID, UUID]:
     """
     digits = text.strip().replace("-", "").lower()
     if not digits or len(digits) > _DIGITS or set(digits) - set(string.hexdigits):
-        raise Refused(f"{visible(text)[:80]!r} is not the id of a run, nor its beginning", NOT_FOUND)
+        raise Refused(
+            f"{visible(text)[:80]!r} is not the id of a run, nor its beginning", NOT_FOUND
+        )
     return UUID(hex=digits.ljust(_DIGITS, "0")), UUID(hex=digits.ljust(_DIGITS, "f"))
 
 

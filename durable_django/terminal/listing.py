@@ -1,22 +1,43 @@
-"""``durable list``: runs, the newest first, a page at a time."""
+"""``durable list``: runs, the newest first, a page at a time. It reads rows by their indexes."""
 
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from typing import Final
+from datetime import datetime
+from typing import Any, Final
 
-from ..models import ExecutionStatus
+from django.db.models import QuerySet
+
 from .. import api
-from .command import DONE, Command, at_least
-from .screen import Column, Terminal
+from ..models import Execution, ExecutionStatus
+from ..models.status import FINAL_VALUES
+from ..showing.masking import Masks
+from ..showing.shapes import run_shape
+from ..showing.tagging import tag_texts
+from ..store import clock
+from .command import DONE, WRONG_USAGE, Command, Refused, at_least
+from .given import read_tags
+from .ids import find_execution
+from .run_values import stored
+from .screen import Cell, Column, Terminal
 
 SHOWN: Final = 20
+# What a line of the table does not tell.
+LARGE: Final = ("input_text", "snapshot", "result_text", "error_text", "changes_text")
+# Words for several statuses.
+GROUPS: Final = {
+    "active": sorted(set(ExecutionStatus.values) - FINAL_VALUES),
+    "ended": sorted(FINAL_VALUES),
+    "attention": ["failed", "compensation_failed", "paused"],
+}
 COLUMNS: Final = (
     Column("ID", fixed=True),
     Column("WORKFLOW"),
     Column("STATUS"),
     Column("CREATED"),
-    Column("QUEUE", rank=1),
+    Column("TOOK", right=True, rank=1),
+    Column("QUEUE", rank=3),
+    Column("TAGS", rank=2),
 )
 
 
@@ -24,10 +45,11 @@ class List(Command):
     """Runs, the newest first."""
 
     name = "list"
-    help = "runs, the newest first"
+    help = "list runs, the newest first"
     epilog = """\
-manage.py durable list --status failed
-manage.py durable list --workflow process_order --limit 100 --json
+manage.py durable list
+manage.py durable list --status failed,paused --workflow process_order
+manage.py durable list --tag customer=42 --limit 100 --json
 """
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -35,23 +57,87 @@ manage.py durable list --workflow process_order --limit 100 --json
         parser.add_argument(
             "--status",
             action="append",
-            choices=ExecutionStatus.values,
+            default=[],
             metavar="STATUS",
-            help=f"only runs with this status, or several: {', '.join(ExecutionStatus.values)}",
+            help="only runs with this status, or several with commas between them; active, ended "
+            "and attention stand for groups",
         )
-        parser.add_argument("--limit", type=at_least(1), default=SHOWN, metavar="N")
+        parser.add_argument("--queue", metavar="NAME", help="only runs of this queue")
+        parser.add_argument(
+            "--tag",
+            action="append",
+            default=[],
+            metavar="TAG",
+            help="only runs with this tag: vip, or customer=42; may be given several times",
+        )
+        parser.add_argument("--before", metavar="ID", help="only runs older than this one")
+        parser.add_argument(
+            "--limit", type=at_least(1), default=SHOWN, metavar="N", help="so many (default: 20)"
+        )
 
     def run(self, terminal: Terminal, options: Namespace) -> int:
-        runs = api.list_executions(
-            workflow=options.workflow, status=options.status, limit=options.limit
-        )
-        rows = list(runs)
-        terminal.emit([{"id": run.pk, "status": run.status} for run in rows])
-        terminal.table(
-            COLUMNS,
-            [
-                (str(run.pk), run.workflow_name, terminal.status(run.status), run.created_at, run.queue)
-                for run in rows
-            ],
-        )
+        """The rows, and whether there are more of them."""
+        runs = _asked(options)
+        if options.before:
+            runs = runs.filter(pk__lt=find_execution(options.before).pk)
+        if not terminal.json:
+            runs = runs.defer(*LARGE)
+        rows = list(runs[: options.limit + 1])
+        has_more, rows = len(rows) > options.limit, rows[: options.limit]
+        masks = Masks({(row.workflow_name, row.version) for row in rows}, reveal=terminal.reveal)
+        if terminal.json:
+            shapes = [run_shape(row, masks.of(row.workflow_name, row.version)) for row in rows]
+            terminal.emit({"runs": stored(shapes), "more": has_more})
+        elif rows:
+            now = clock.now()
+            terminal.table(COLUMNS, [_cells(terminal, row, masks, now) for row in rows])
+            if has_more:
+                terminal.say(f"There are more: --limit N, or --before {rows[-1].pk}", "dim")
+        else:
+            terminal.say("No runs.")
         return DONE
+
+
+def statuses(given: list[str]) -> list[str] | None:
+    """The statuses that ``--status`` means, given once or several times; None for all."""
+    words = [word.strip() for text in given for word in text.split(",") if word.strip()]
+    found: list[str] = []
+    for word in words:
+        if word not in GROUPS and word not in ExecutionStatus.values:
+            known = ", ".join([*ExecutionStatus.values, *GROUPS])
+            raise Refused(f"--status {word!r} is none of {known}", WRONG_USAGE)
+        found += GROUPS.get(word, [word])
+    return list(dict.fromkeys(found)) or None
+
+
+def _asked(options: Namespace) -> QuerySet[Execution]:
+    try:
+        return api.list_executions(
+            workflow=options.workflow,
+            status=statuses(options.status),
+            queue=options.queue,
+            tags=read_tags(options.tag),
+        )
+    except (TypeError, ValueError) as error:
+        raise Refused(str(error), WRONG_USAGE) from None
+
+
+def _cells(terminal: Terminal, run: Execution, masks: Masks, now: datetime) -> list[Cell]:
+    mask = masks.of(run.workflow_name, run.version)
+    return [
+        str(run.pk),
+        run.workflow_name,
+        terminal.status(run.status),
+        run.created_at,
+        terminal.length(took(run, now)),
+        run.queue,
+        # The run's secrets are not known here, so that a tag could be one of them.
+        ", ".join(tag_texts(run.tags, mask, whole=mask.is_empty)),
+    ]
+
+
+def took(run: Any, now: datetime) -> float | None:
+    """Seconds from a run's beginning to its end, or to now; None for one that has not begun."""
+    if run.started_at is None:
+        return None
+    return ((run.finished_at or now) - run.started_at).total_seconds()

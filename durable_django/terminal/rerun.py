@@ -68,7 +68,11 @@ manage.py durable rerun 01980f --from validate --input @corrected.json
             ),
         )
         terminal.emit(
-            {"dry_run": False, **_shape(preview), "execution": whole_run(made, reveal=terminal.reveal)}
+            {
+                "dry_run": False,
+                **_shape(preview),
+                "execution": whole_run(made, reveal=terminal.reveal),
+            }
         )
         terminal.say(f"Started {made.workflow_name} {made.pk} from {preview.node}: {made.status}")
         return DONE
@@ -86,7 +90,9 @@ manage.py durable rerun 01980f --from validate --input @corrected.json
         }
         terminal.emit(document)
         if preview.is_block:
-            terminal.say(f"{preview.asked} stands in {preview.node}, which is run again as a whole.")
+            terminal.say(
+                f"{preview.asked} stands in {preview.node}, which is run again as a whole."
+            )
         terminal.say(f"Kept:      {', '.join(preview.kept) or 'nothing'}")
         terminal.say(f"Run again: {', '.join(preview.again)}")
         terminal.say("It begins with:")

@@ -13,10 +13,10 @@ from rich.text import Text
 from ..engine import values
 from ..models import Execution
 from ..showing.layout import layout
-from ..showing.learning import learn_run
+from ..showing.learning import learn_run, unreadable
 from ..showing.masking import Masks, dotted
 from ..showing.previews import Previews
-from ..showing.shapes import run_shape
+from ..showing.shapes import error_shape, run_shape
 from ..showing.visible import visible
 
 STYLES: Final = {
@@ -46,6 +46,22 @@ class RunValues:
         for kind, part in layout(shown, 0):
             found.append(part, STYLES.get(kind, ""))
         return found
+
+    def stored_text(self, text: str, *keys: str) -> Text:
+        """A stored value for people; what cannot be read here is said to be so."""
+        try:
+            return self.text(values.decode(text), *keys)
+        except ValueError:
+            return Text(unreadable(), style="dim")
+
+    def error(self, text: str) -> dict[str, str] | None:
+        """A stored error by its parts, masked; None where there is none."""
+        if not text:
+            return None
+        found = error_shape(text, self.mask)
+        if isinstance(found, dict):
+            return {part: visible(said) for part, said in found.items()}
+        return {"type": str(found), "message": "", "node": "", "traceback": ""}
 
     def line(self, key: str, value: Any, sign: str = "", style: str = "") -> Text:
         """A value behind its key, as it stands in a context: ``email: "a@b"``. What is longer than

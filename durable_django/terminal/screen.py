@@ -108,8 +108,10 @@ class Terminal:
         """A table that fits the width. Cells are texts, numbers, moments (shown as ages), None."""
         if self.json:
             return
-        cells = [[self._cell(cell, column) for cell, column in zip(row, columns, strict=True)]
-                 for row in rows]
+        cells = [
+            [self._cell(cell, column) for cell, column in zip(row, columns, strict=True)]
+            for row in rows
+        ]
         kept = _kept(columns, cells, self.width)
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
         for index in kept:

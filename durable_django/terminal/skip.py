@@ -46,5 +46,6 @@ manage.py durable skip 01980f --node 'sending[2]/send'
         except (TypeError, ValueError) as error:
             raise Refused(f"nothing of {run.pk} was skipped: {error}", REFUSED) from None
         terminal.emit(whole_run(after, reveal=terminal.reveal))
-        terminal.say(f"{run.pk} {run.workflow_name}: goes on, {after.status}")
+        words = f"it is {after.status}" if after.is_final else f"goes on, {after.status}"
+        terminal.say(f"{run.pk} {run.workflow_name}: {words}")
         return DONE

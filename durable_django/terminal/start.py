@@ -65,9 +65,7 @@ cat order.json | manage.py durable start process_order --input - --wait
         return REFUSED if options.wait and run.status != "completed" else DONE
 
 
-def _start(
-    cls: Any, input: Any, key: str | None, given: dict[str, Any]
-) -> tuple[Execution, bool]:
+def _start(cls: Any, input: Any, key: str | None, given: dict[str, Any]) -> tuple[Execution, bool]:
     """The run, and whether it is a new one."""
     known = None
     if key is not None:

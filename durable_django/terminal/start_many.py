@@ -52,7 +52,11 @@ gzip -dc orders.jsonl.gz | manage.py durable start-many process_order -
             "lines", metavar="@FILE|-", help="an input a line; - for what is piped in"
         )
         parser.add_argument(
-            "--from-line", type=at_least(1), default=1, metavar="N", help="leave out the lines before"
+            "--from-line",
+            type=at_least(1),
+            default=1,
+            metavar="N",
+            help="leave out the lines before",
         )
         parser.add_argument("--dry-run", action="store_true", help="judge all lines, start nothing")
         add_options(parser)
@@ -134,9 +138,7 @@ def _value(line: Line) -> Any:
     return judged(text.strip(), "it", "input")
 
 
-def _judge(
-    terminal: Terminal, cls: Any, lines: Iterable[Line]
-) -> tuple[int, list[dict[str, Any]]]:
+def _judge(terminal: Terminal, cls: Any, lines: Iterable[Line]) -> tuple[int, list[dict[str, Any]]]:
     """How many lines there are, and those that would not be taken."""
     count, refused = 0, []
     with terminal.progress(None, "judging") as advance:

@@ -31,7 +31,9 @@ manage.py durable workers --all --limit 20 --json
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--all", action="store_true", help="also those that stopped or died")
         parser.add_argument("--queue", metavar="NAME", help="only those that serve it")
-        parser.add_argument("--limit", type=at_least(1), default=100, metavar="N", help="the newest N")
+        parser.add_argument(
+            "--limit", type=at_least(1), default=100, metavar="N", help="the newest N"
+        )
 
     def run(self, terminal: Terminal, options: Namespace) -> int:
         """The newest first."""
@@ -39,9 +41,7 @@ manage.py durable workers --all --limit 20 --json
         if not options.all:
             rows = rows.filter(status=WorkerStatus.ALIVE)
         found = [
-            row
-            for row in rows[:LISTED_MAX]
-            if options.queue is None or options.queue in row.queues
+            row for row in rows[:LISTED_MAX] if options.queue is None or options.queue in row.queues
         ][: options.limit]
         held, now = _held(found), clock.now()
         if terminal.json:

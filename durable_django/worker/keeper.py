@@ -46,6 +46,7 @@ class Keeper:
         self._ready = ready
         self._pid_space = pid_space
         self._cleaner = Cleaner()
+        self._pruned = 0
         self._wake = threading.Event()
         self._stopping = False
         self._known_due: datetime | None = None
@@ -131,7 +132,7 @@ class Keeper:
             self._next_expiry = time.monotonic() + EXPIRE_SECONDS
             spreading.expire(self.pool.worker_id)
             tallies.prune()
-            ticks.prune()
+            self._pruned = ticks.prune(self._pruned)
         self._cleaner.look(self.pool.worker_id)
         if outlook.is_sent:  # locked at this moment, or sent since
             return DELIVERY_SECONDS

@@ -273,7 +273,7 @@ class Waits:
         child = Child(uuid7(), run.run_id, options, text, shares_root)
         with tracing.starting(options.workflow_name) as span:
             if options.idempotency_key is None:  # else another run may have it already
-                span.tell(execution_id=str(child.id))
+                span.tell(execution_id=child.id)
             return child._replace(trace_context=span.kept)
 
     def _start(self, request: Request, position: int) -> UUID | None:

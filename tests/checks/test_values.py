@@ -65,7 +65,14 @@ WRONG = {
         *("https://shop.example:port", "https://[::1", b"https://shop.example"),
     ],
     "CALLBACK_MAX_AGE": [None, "30", True, -1, 0, timedelta(0), float("inf")],
-    "METRICS_TOKEN": ["", 1, b"0123456789abcdef", "0123456789abcde", "0123456789abcdeé", "a" * 20 + " "],
+    "METRICS_TOKEN": [
+        "",
+        1,
+        b"0123456789abcdef",
+        "0123456789abcde",
+        "0123456789abcdeé",
+        "a" * 20 + " ",
+    ],
 }
 RIGHT = {
     "DATABASE": ["default"],

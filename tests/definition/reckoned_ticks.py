@@ -147,6 +147,7 @@ DAYS: list[tuple[str, Callable[[date], bool]]] = [
     ("1,15 JAN-JUN *", lambda day: day.day in (1, 15) and day.month <= 6),
     ("* * SUN", lambda day: day.weekday() == 6),
     ("* * 7", lambda day: day.weekday() == 6),
+    ("* * MON-FRI", lambda day: day.weekday() < 5),
     ("* * 5-7", lambda day: day.weekday() >= 4),
     ("* * MON#2", lambda day: day.weekday() == 0 and 8 <= day.day <= 14),
     (
@@ -169,3 +170,21 @@ def patterns(draw: st.DrawFn, seconds: bool = False) -> Pattern:
     days, on_day = draw(st.sampled_from(DAYS))
     text = f"{minute} {hour} {days}"
     return Pattern(f"{first} {text}" if seconds else text, each, minutes, hours, on_day)
+
+
+def plain(text: str) -> Pattern:
+    """What an expression means that has a `*`, a `/`, a `,` or one `-` at the most in a field of
+    its time, and days of DAYS."""
+
+    def numbers(field: str, most: int) -> frozenset[int]:
+        span, _, step = field.partition("/")
+        found: list[int] = []
+        for part in (f"0-{most}" if span == "*" else span).split(","):
+            least, _, last = part.partition("-")
+            found += range(int(least), int(last or least) + 1, int(step or 1))
+        return frozenset(found)
+
+    *first, minute, hour = (fields := text.split())[:-3]
+    seconds = numbers(first[0], 59) if first else frozenset({0})
+    days = dict(DAYS)[" ".join(fields[-3:])]
+    return Pattern(text, seconds, numbers(minute, 59), numbers(hour, 23), days)

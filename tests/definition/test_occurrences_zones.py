@@ -17,10 +17,10 @@ from tests.definition.reckoned_ticks import (
     MINUTE,
     YEARS,
     ZONES,
-    Pattern,
     around,
     changes,
     patterns,
+    plain,
     reckoned,
 )
 
@@ -116,23 +116,6 @@ TIMES = [
     *("30 2 * * *", "0 2,3 * * *", "30 1 * * *", "0 0 * * *", "59 23 * * *", "0-59/20 0-3 * * *"),
     *("*/10 * * * *", "0 * * * *", "*/15 1-3 * * *", "30 */2 * * *", "* * * * *", "0 */6 * * *"),
 ]
-
-
-def plain(text):
-    """The few forms of fields in TIMES, as the Pattern that they mean."""
-
-    def numbers(field, most):
-        span, _, step = field.partition("/")
-        if span == "*":
-            span = f"0-{most}"
-        found = []
-        for part in span.split(","):
-            least, _, last = part.partition("-")
-            found += range(int(least), int(last or least) + 1, int(step or 1))
-        return frozenset(found)
-
-    minute, hour = text.split()[:2]
-    return Pattern(text, frozenset({0}), numbers(minute, 59), numbers(hour, 23), lambda day: True)
 
 
 @pytest.mark.slow

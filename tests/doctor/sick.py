@@ -84,6 +84,7 @@ class OneByOne(Workflow):
         return self.input["names"]
 
     with foreach(names, concurrency=1) as sending:
+
         @step
         def note(self):
             self.context.append("gone", self.item)
@@ -139,9 +140,6 @@ class Mixed(Workflow):
             return "shipped"
 
 
-ALL = (Pays, Sleeps, Sends, OneByOne, Child, Parent, Asks, Mixed)
-
-
 def found(*, of_all=False):
     """Code -> finding."""
     findings = {finding.code: finding for finding in doctor.examine()}
@@ -152,7 +150,7 @@ def found(*, of_all=False):
 
 def healed(code, by="ada"):
     """How many the fix of the finding of that code has healed; after it, it is found no more."""
-    number = doctor.heal(found()[code], by=by)
+    number = doctor.fix(found()[code], by=by)
     assert code not in found()
     return number
 

@@ -4,6 +4,7 @@ operator would, found, healed, and ends."""
 import pytest
 
 import durable_django as durable
+from durable_django import doctor
 from durable_django.models import AuditEntry, Execution, Wait, Worker
 from durable_django.testing import advance, drain, run
 
@@ -95,7 +96,7 @@ def test_a_member_that_waits_for_nothing_is_found_too():
     assert healed("await_nothing") == 1
     drain()
     assert now_of(execution).status == "completed"
-    (entry,) = AuditEntry.objects.filter(execution_id=execution.pk, verb="heal")
+    (entry,) = AuditEntry.objects.filter(execution_id=execution.pk, verb="fix")
     assert (entry.by, entry.detail["ailment"]) == ("ada", "await_nothing")
 
 
@@ -147,9 +148,7 @@ def test_what_is_due_for_nothing_is_no_longer_looked_at():
 
 def test_what_a_worker_without_a_row_holds_is_handed_back():
     execution = durable.start(Pays)
-    worker = Worker.objects.create(
-        hostname="gone", pid=1, started_at=later(), heartbeat_at=later()
-    )
+    worker = Worker.objects.create(hostname="gone", pid=1, started_at=later(), heartbeat_at=later())
     changed(execution, status="running", lease=1, worker_id=worker.pk)
     assert found(of_all=True).keys() >= set()
     assert "held_by_nobody" not in found()
@@ -193,7 +192,7 @@ def test_healing_twice_and_healing_the_healthy_changes_nothing():
     execution = run(Pays)
     Wait.objects.filter(execution_id=execution.pk).update(status="completed", resolved_at=later())
     finding = found()["await_nothing"]
-    assert durable.doctor.heal(finding) == 1
+    assert doctor.fix(finding) == 1
     before = list(Execution.objects.values())
-    assert durable.doctor.heal(finding) == 0
+    assert doctor.fix(finding) == 0
     assert list(Execution.objects.values()) == before

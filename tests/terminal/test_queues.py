@@ -81,9 +81,9 @@ def test_a_queue_is_paused_and_resumed(terminal, Order):
     assert terminal("queues", "pause", "orders").code == 1
     told = terminal("queues", "resume", "orders", "--json").json
     assert (told["name"], told["state"], told["paused_at"]) == ("orders", "open", None)
-    assert [(each.verb, each.by, each.reason) for each in AuditEntry.objects.order_by("id")][:1] == [
-        ("pause", "ada", "provider down")
-    ]
+    assert [(each.verb, each.by, each.reason) for each in AuditEntry.objects.order_by("id")][
+        :1
+    ] == [("pause", "ada", "provider down")]
 
 
 def test_a_queue_is_limited_and_let_go(terminal, Order):
@@ -142,7 +142,10 @@ def test_workers_that_are_alive_are_listed_with_what_they_hold(terminal, Order):
 def test_those_that_stopped_or_serve_another_queue_are_listed_when_asked(terminal):
     worker(status="stopped", stopped_at=clock.now())
     worker(pid=8, queues=["slow"])
-    assert [each["pid"] for each in terminal("workers", "--all", "--json").json["workers"]] == [8, 7]
+    assert [each["pid"] for each in terminal("workers", "--all", "--json").json["workers"]] == [
+        8,
+        7,
+    ]
     told = terminal("workers", "--all", "--queue", "orders", "--json").json["workers"]
     assert [(each["pid"], each["status"]) for each in told] == [(7, "stopped")]
     assert len(terminal("workers", "--all", "--limit", "1", "--json").json["workers"]) == 1

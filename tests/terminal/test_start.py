@@ -79,7 +79,10 @@ def test_the_input_may_stand_in_a_file_or_be_piped_in(terminal, Order, tmp_path,
     piped = io.TextIOWrapper(io.BytesIO('{"name": "Zoë"}'.encode()))
     monkeypatch.setattr("sys.stdin", piped)
     terminal("start", "take_order", "--input", "-")
-    assert [run.input for run in Execution.objects.order_by("id")] == [{"total": 5}, {"name": "Zoë"}]
+    assert [run.input for run in Execution.objects.order_by("id")] == [
+        {"total": 5},
+        {"name": "Zoë"},
+    ]
 
 
 def test_a_key_that_was_used_starts_nothing(terminal, Order):
@@ -140,7 +143,9 @@ def test_an_error_is_one_document_for_programs(terminal, Order):
     assert "--input is no JSON" in json.loads(said.err)["error"]
 
 
-@pytest.mark.parametrize(("input", "code", "word"), [({}, 0, "completed"), ({"declined": 1}, 1, "failed")])
+@pytest.mark.parametrize(
+    ("input", "code", "word"), [({}, 0, "completed"), ({"declined": 1}, 1, "failed")]
+)
 def test_waiting_tells_how_it_ended(terminal, Order, driven, input, code, word):
     said = terminal("start", "take_order", "--input", json.dumps(input), "--wait")
     assert (said.code, word in said.out.splitlines()[-1]) == (code, True)

@@ -34,7 +34,9 @@ def Order(durable):
 def write(tmp_path):
     def write(*lines):
         file = tmp_path / "orders.jsonl"
-        file.write_bytes(b"\n".join(line.encode() if isinstance(line, str) else line for line in lines))
+        file.write_bytes(
+            b"\n".join(line.encode() if isinstance(line, str) else line for line in lines)
+        )
         return f"@{file}"
 
     return write

@@ -12,7 +12,7 @@ import sys
 from argparse import Namespace
 from typing import Any, cast
 
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.management.base import BaseCommand, CommandParser, no_translations
 from django.db import DatabaseError
 from django.utils import timezone
@@ -65,7 +65,7 @@ class Command(BaseCommand):
             code = INTERRUPTED
         except BrokenPipeError:
             code = _drop_stdout()
-        except (DurableError, ValidationError, DatabaseError) as error:
+        except (DurableError, ValidationError, PermissionDenied, DatabaseError) as error:
             if options["traceback"]:
                 raise
             terminal.error(_said(error))
