@@ -5,6 +5,8 @@ A page reads as a session: its blocks run from top to bottom and share their nam
     ```python           runs; the functions test_… that it defines are called with their fixtures
     ```python no-run    is only compiled: what needs another machine, or would not end
     ```pycon            runs by doctest; "..." stands for anything
+    ```console          a session in a terminal, compared in the same way (see docs_console.py)
+    ```console no-run   its commands and options exist: what reads a pipe, or would not end
     <!-- python … -->   runs, unseen by the reader: what the page takes for granted
 """
 
@@ -30,6 +32,8 @@ from durable_django import conf, exceptions, testing
 from durable_django.definition import registry
 from durable_django.management.commands.durable_worker import Command
 from durable_django.models import EventStatus, ExecutionStatus, StepStatus, WaitStatus
+from durable_django.terminal import COMMANDS
+from tests.docs_console import parse_console, parse_durable, run_console
 from tests.docs_shop import import_as_shop, make_process_order
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -102,6 +106,12 @@ def test_the_examples_of_a_page_run_as_one_session(page, names, request):
     for block in blocks_of(page):
         if block.language == "pycon":
             run_session(page, block, names)
+        elif block.language == "console":
+            assert block.marks in ("", "no-run"), f"{name_of(page)}:{block.line}: {block.marks}"
+            if block.marks == "no-run":
+                parse_console(block.source)
+            else:
+                run_console(block.source, names.get("stands_for", {}))
         elif block.language == "python":
             run_block(page, block, names, request)
 
@@ -179,6 +189,21 @@ def test_every_block_says_what_it_is():
     ] == []
 
 
+def test_every_command_of_the_terminal_has_a_section_with_an_example_that_runs():
+    page = (ROOT / "docs" / "terminal.md").read_text(encoding="utf-8")
+    parts = re.split(r"^## `(\S+)`[^\n]*$", page, flags=re.MULTILINE)
+    sections = dict(zip(parts[1::2], parts[2::2], strict=True))
+    assert [
+        command.name
+        for command in COMMANDS
+        if not re.search(
+            rf"^```console\n(?:(?!^```).*\n)*\$ python manage.py durable {command.name}\b",
+            sections.get(command.name, ""),
+            re.MULTILINE,
+        )
+    ] == []
+
+
 def fences(page: Path) -> Iterator[tuple[int, str, bool]]:
     opens = True
     for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), 1):
@@ -196,6 +221,8 @@ def test_every_command_in_a_shell_block_exists():
                 words = line.split("#")[0].split()
                 if words[:1] == ["make"] and words[1] not in targets:
                     unknown.append(f"{name_of(page)}: {line}")
+                if words[:3] == ["python", "manage.py", "durable"]:
+                    parse_durable(words[3:])
                 if "durable_worker" in words:
                     worker_parser().parse_args(words[words.index("durable_worker") + 1 :])
     assert unknown == []

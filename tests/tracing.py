@@ -8,6 +8,8 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from durable_django import Workflow, step
+
 
 class Spans:
     """What was told so far."""
@@ -48,3 +50,21 @@ class Spans:
         """As if a view were traced by somebody else's instrumentation."""
         with self.provider.get_tracer("somebody").start_as_current_span(name) as span:
             yield span
+
+
+def make_two() -> type[Workflow]:
+    """Two steps, one behind the other."""
+
+    class Two(Workflow):
+        class Meta:
+            name = "two"
+
+        @step
+        def first(self):
+            return 1
+
+        @step
+        def second(self):
+            return 2
+
+    return Two

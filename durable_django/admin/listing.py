@@ -23,12 +23,13 @@ from .actions.starting import StartPages
 from .actions.verbs import BULK
 from .exporting import export
 from .keyset import Cursor, Way, directly, read_page
+from .pruning import PrunePages
 from .revealing import reveals
 from .runs import Runs
 from .seeing import Sight
 
 
-class RunsPages(BulkPages, StartPages):
+class RunsPages(BulkPages, StartPages, PrunePages):
     """The list of executions and the pages it leads to."""
 
     actions = [*BulkPages.actions, "export_selected"]
@@ -52,6 +53,7 @@ class RunsPages(BulkPages, StartPages):
             context["all_links"] = self._all_links(request, context["cl"])
             context["overview_url"] = self._overview()
             context["start_url"] = self.url("start") if self.may_start(request) else ""
+            context["prune_url"] = self.url("prune") if self.may_prune(request) else ""
         return response
 
     def export_view(self, request: HttpRequest) -> HttpResponseBase:

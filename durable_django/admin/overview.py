@@ -28,6 +28,7 @@ from ..store import clock
 from . import live, moments
 from . import overview_parts as parts
 from .charts import chart
+from .doctor import DoctorPage
 from .overview_links import Links
 from .overview_needs import needs, says
 from .read_only import ReadOnlyAdmin
@@ -41,7 +42,7 @@ SCHEDULES_MAX = 8
 
 
 @admin.register(Overview)
-class OverviewAdmin(ReadOnlyAdmin):
+class OverviewAdmin(DoctorPage, ReadOnlyAdmin):
     """One page. Who may see runs may see it.
 
     Charts and durations are sums over all runs of a workflow. Where ``ExecutionAdmin.get_queryset``
@@ -54,9 +55,11 @@ class OverviewAdmin(ReadOnlyAdmin):
         css = {"all": ["durable_django/overview.css"]}
 
     def get_urls(self) -> list[URLPattern]:
-        """The page alone: Django's page of a row would draw any run, with all its columns."""
+        """The page, and the doctor's: Django's page of a row would draw any run, with all its
+        columns."""
         name = f"{self.opts.app_label}_{self.opts.model_name}_changelist"
-        return [pattern for pattern in super().get_urls() if pattern.name == name]
+        own = [pattern for pattern in super().get_urls() if pattern.name == name]
+        return [*self.doctor_urls(), *own]
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return visible_runs(self.admin_site, request) is not None
@@ -102,6 +105,7 @@ class OverviewAdmin(ReadOnlyAdmin):
         needed = needs(found, told(fleet, runs, links), now, links)
         return {
             "is_empty": not found["all"].number,
+            "doctor_url": self.doctor_address(request),
             "needs": needed,
             "live": live.Live(POLL_SECONDS, says(needed), now),
             "statuses": parts.tiles(counted, links),

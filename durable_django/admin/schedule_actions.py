@@ -245,7 +245,7 @@ def refuse(form: Any, error: BaseException, fields: dict[str, str] | None = None
         form.add_error(about, _messages(error))
         return
     named = {**{name: name for name in form.fields}, **(fields or {})}
-    text = str(error)
+    text = str(error).removeprefix("Cron ").removeprefix("Every ")
     argument = max((name for name in named if text.startswith(name)), key=len, default="")
     form.add_error(named.get(argument), said(error))
 

@@ -122,7 +122,7 @@ class ScheduleEditing(ScheduleActions):
                 return self.refused(request, schedule, str(error))
             form.add_error(None, visible(str(error)))
         else:
-            told = gettext("%(name)s was saved.") % {"name": visible(str(kept))}
+            told = gettext("The schedule %(name)s was saved.") % {"name": visible(str(kept))}
             self.message_user(request, told, messages.SUCCESS)
             return HttpResponseRedirect(self.address("change", kept))
         return self._form_page(request, schedule, form)

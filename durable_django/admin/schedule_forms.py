@@ -190,9 +190,10 @@ class ScheduleForm(ReasonForm):
         ):
             self.add_error("cron", gettext("Write a cron expression, or an interval below."))
         self._judge_times()
+        if not self.errors:
+            self._judge_input()
         if self.errors:
             return
-        self._judge_input()
         try:
             self.made = self._make()
         except (TypeError, ValueError) as error:

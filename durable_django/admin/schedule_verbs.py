@@ -102,7 +102,7 @@ def _says(text: Any) -> Callable[[Schedule, Any], str]:
 
 def _moved(schedule: Schedule, changed: Schedule) -> str:
     if changed.next_at is None:
-        return gettext("%(name)s has no tick left.") % {"name": visible(str(schedule))}
+        return gettext("The schedule %(name)s has no tick left.") % {"name": visible(str(schedule))}
     told = {"name": visible(str(schedule)), "time": exact(changed.next_at)}
     return gettext("The next tick of %(name)s is at %(time)s now.") % told
 
@@ -151,7 +151,7 @@ ACTIONS: Final = {
             _("Switch it off"),
             lambda schedule: _is_here(schedule) and schedule.enabled,
             _called("disable_schedule"),
-            _says(_("%(name)s is off.")),
+            _says(_("The schedule %(name)s is off.")),
         ),
         ScheduleAction(
             "enable",
@@ -164,7 +164,7 @@ ACTIONS: Final = {
             _("Switch it on"),
             lambda schedule: _is_here(schedule) and not schedule.enabled,
             _called("enable_schedule"),
-            _says(_("%(name)s is on.")),
+            _says(_("The schedule %(name)s is on.")),
         ),
         ScheduleAction(
             "backfill",
@@ -208,7 +208,7 @@ ACTIONS: Final = {
                 schedule.source == ScheduleSource.PEOPLE or schedule.retired_at is not None
             ),
             _called("delete_schedule"),
-            _says(_("%(name)s was deleted.")),
+            _says(_("The schedule %(name)s was deleted.")),
             is_danger=True,
         ),
     )

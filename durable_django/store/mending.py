@@ -15,7 +15,16 @@ from django.db.models import Case, F, Q, When
 from django.db.models.functions import Least
 
 from ..conf import settings
-from ..models import AuditVerb, Event, EventStatus, Execution, ExecutionStatus, Wait, WaitStatus
+from ..models import (
+    AuditVerb,
+    Event,
+    EventStatus,
+    Execution,
+    ExecutionStatus,
+    Wait,
+    WaitStatus,
+    Worker,
+)
 from ..models.execution import ExecutionKind
 from . import ailing, ailing_waits, audit, clock, leases, wakeup
 from .children import tell_parents
@@ -143,12 +152,21 @@ CANCEL = Cure("orphaned", ailing.orphaned, _cancel_orphan)
 def bury(by: Any = None) -> int:
     """Declares workers dead that are overdue, as any living one would, and makes ready what they
     hold; how many workers."""
-    buried = [pk for pk in leases.overdue() if leases.declare_dead(pk)]
+    buried = [pk for pk in leases.overdue() if repeating(lambda pk=pk: _bury_one(pk, by))]  # type: ignore[misc]
     for pk in buried:
         while held := list(leases.held_by(pk))[:MENDED_MAX]:
             if not sum(repeating(lambda pk=pk: _take_back_from(pk, by)) for pk in held):  # type: ignore[misc]
                 break  # somebody has their locks; the living take them back
     return len(buried)
+
+
+def _bury_one(pk: UUID, by: Any) -> bool:
+    with worker_transaction(None):
+        if not leases.declare_dead(pk):
+            return False
+        name = str(Worker.objects.using(settings.DATABASE).get(pk=pk))
+        audit.record(AuditVerb.FIX, by=by, detail={"ailment": "worker_overdue", "worker": name})
+        return True
 
 
 def _take_back_from(pk: UUID, by: Any) -> int:

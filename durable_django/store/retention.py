@@ -18,6 +18,7 @@ from django.db.models import Exists, OuterRef
 from ..conf import settings
 from ..definition import registry
 from ..definition.durations import to_seconds
+from ..definition.workflow import Workflow
 from ..models import Execution, Worker, WorkerStatus
 from . import clock, trees
 from .pruning import BATCH, Chosen, Walk, first_id_at, in_transactions, names_of_runs
@@ -49,7 +50,7 @@ def retention_of(name: str, elsewhere: frozenset[str] = frozenset()) -> float | 
     return None if general is None else to_seconds(general, "RETENTION")
 
 
-def _class_of(name: str) -> type | None:
+def _class_of(name: str) -> type[Workflow] | None:
     return next((cls for cls in reversed(registry.all()) if cls.definition.name == name), None)
 
 

@@ -57,11 +57,11 @@ def timed(schedule: Schedule, times: Iterable[datetime]) -> dict[datetime, Sched
 def settle(schedule: Schedule) -> list[UUID]:
     """Writes down how runs ended since it was last looked; those that have not, oldest first."""
     rows = of(schedule).filter(RawSQL(_OPEN, [], output_field=BooleanField())).order_by("at", "id")
-    found = rows.values_list("id", "execution_id", "execution__id", "execution__status")
+    found = rows.values_list("id", "execution_id", "execution__status")
     still_open: list[UUID] = []
     ended: dict[str, list[int]] = {}
-    for pk, execution_id, there, status in found[:OPEN_MOST]:
-        if there is None:
+    for pk, execution_id, status in found[:OPEN_MOST]:
+        if status is None:
             ended.setdefault(GONE, []).append(pk)
         elif status in FINAL:
             ended.setdefault(status, []).append(pk)

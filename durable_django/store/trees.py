@@ -57,7 +57,7 @@ class Pruned(NamedTuple):
     def plus(self, other: Pruned) -> Pruned:
         """Both together."""
         numbers = (one + two for one, two in zip(self[:-1], other[:-1], strict=True))
-        return Pruned(*numbers, is_more=self.is_more or other.is_more)
+        return Pruned._make([*numbers, self.is_more or other.is_more])
 
 
 class SomebodyCleans(Exception):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from django.db.models import QuerySet
 
@@ -136,7 +136,7 @@ def _cells(terminal: Terminal, run: Execution, masks: Masks, now: datetime) -> l
     ]
 
 
-def took(run: Any, now: datetime) -> float | None:
+def took(run: Execution, now: datetime) -> float | None:
     """Seconds from a run's beginning to its end, or to now; None for one that has not begun."""
     if run.started_at is None:
         return None

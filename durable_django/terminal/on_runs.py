@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from argparse import ArgumentParser, Namespace
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 from ..exceptions import DurableError
@@ -77,21 +78,31 @@ class OnRuns(Command):
     def _do(self, terminal: Terminal, options: Namespace, runs: Sequence[Chosen]) -> int:
         done: list[dict[str, Any]] = []
         refused: list[dict[str, Any]] = []
-        with terminal.progress(len(runs), self.verb) as advance:
-            try:
+        is_long = len(runs) > TOLD_MAX
+        try:
+            # A bar and lines would write over each other.
+            with terminal.progress(len(runs), self.verb) if is_long else _no_bar() as advance:
                 for run in runs:
-                    self._do_one(terminal, options, run, done, refused)
+                    self._do_one(terminal, options, run, done, refused, tells=not is_long)
                     advance(1)
-            except KeyboardInterrupt:
-                terminal.warn(f"stopped: {len(done):,} of {len(runs):,} were {self.past}")
-                raise
-        if terminal.json:
-            terminal.emit(self._document(done, refused, dry_run=False))
-        elif len(runs) > TOLD_MAX or not runs:
-            terminal.say(f"{len(done):,} executions were {self.past}.")
-        if len(refused) > TOLD_MAX and not terminal.json:
-            terminal.warn(f"{len(refused):,} were left as they were")
+        except KeyboardInterrupt:
+            terminal.warn(f"stopped: {len(done):,} of {len(runs):,} were {self.past}")
+            raise
+        terminal.emit(self._document(done, refused, dry_run=False))
+        if not runs:
+            terminal.say("No execution matches.")
+        elif is_long:
+            self._tell_many(terminal, done, refused)
         return REFUSED if refused else DONE
+
+    def _tell_many(
+        self, terminal: Terminal, done: list[dict[str, Any]], refused: list[dict[str, Any]]
+    ) -> None:
+        terminal.say(f"{len(done):,} executions were {self.past}.")
+        if refused and not terminal.json:
+            for each in refused[:TOLD_MAX]:
+                terminal.warn(each["error"])
+            terminal.warn(f"{len(refused):,} were left as they were")
 
     def _do_one(
         self,
@@ -100,23 +111,29 @@ class OnRuns(Command):
         run: Chosen,
         done: list[dict[str, Any]],
         refused: list[dict[str, Any]],
+        *,
+        tells: bool,
     ) -> None:
         try:
             after = self.act(run.id, options, terminal)
         except (DurableError, ValueError) as error:
             refused.append({"id": str(run.id), "error": str(error)})
-            if not terminal.json and len(refused) <= TOLD_MAX:
+            if tells and not terminal.json:
                 terminal.warn(str(error))
             return
         done.append(_brief(run._replace(status=after.status)))
-        if not terminal.json and len(done) <= TOLD_MAX:
-            name = run.workflow_name
-            terminal.say(f"{run.id} {name}: {self.words(after)}")
+        if tells:
+            terminal.say(f"{run.id} {run.workflow_name}: {self.words(after)}")
 
     def _document(
         self, done: list[dict[str, Any]], refused: list[dict[str, Any]], *, dry_run: bool
     ) -> dict[str, Any]:
         return {"dry_run": dry_run, "executions": done, "refused": refused}
+
+
+@contextmanager
+def _no_bar() -> Iterator[Callable[[int], None]]:
+    yield lambda number: None
 
 
 def _brief(run: Chosen) -> dict[str, Any]:

@@ -89,7 +89,7 @@ manage.py durable pending --workflow approve_expense --json
 def _user(name: str) -> Any:
     model = get_user_model()
     try:
-        return model._default_manager.get_by_natural_key(name)  # type: ignore[attr-defined]
+        return model._default_manager.get_by_natural_key(name)
     except model.DoesNotExist:
         raise Refused(f"no user is called {name!r}", NOT_FOUND) from None
 

@@ -57,7 +57,10 @@ manage.py durable prune --older-than 2w --workflow process_order --batch-size 10
             help="runs that are deleted in one transaction, at the most (default: 500)",
         )
         parser.add_argument(
-            "--limit", type=at_least(1), metavar="N", help="at most N runs, the oldest of a workflow"
+            "--limit",
+            type=at_least(1),
+            metavar="N",
+            help="at most N runs, the oldest of a workflow",
         )
         parser.add_argument("--dry-run", action="store_true", help="count them, delete nothing")
         parser.add_argument("--yes", action="store_true", help="do not ask")

@@ -116,7 +116,7 @@ def head(terminal: Terminal, run: Execution, shown: RunValues, now: datetime) ->
         if value:
             terminal.say(Text.assemble((f"  {name:<11}", "dim"), value))
     for reason in why(run, now=now):
-        terminal.say(Text(f"\n{visible(mask.text(reason.text))}"))
+        terminal.show(Text(f"\n{visible(mask.text(reason.text))}"))
 
 
 def end(terminal: Terminal, run: Execution, shown: RunValues, *, whole: bool) -> None:

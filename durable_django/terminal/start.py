@@ -13,9 +13,11 @@ from ..conf import settings
 from ..exceptions import DurableError
 from ..models import Execution
 from .command import DONE, REFUSED, Command, Refused
+from .following import follow
 from .given import read_json
-from .run_values import whole_run
+from .run_values import RunValues, whole_run
 from .screen import Terminal
+from .show import ATTEMPTS_SHOWN, end
 from .starting import add_options, options_given, refusal, workflow_called
 from .waiting import ended
 
@@ -47,9 +49,11 @@ cat order.json | manage.py durable start process_order --input - --wait
             help="if the workflow was started with this key before, nothing is started",
         )
         add_options(parser)
-        parser.add_argument(
+        until = parser.add_mutually_exclusive_group()
+        until.add_argument(
             "--wait", action="store_true", help="until it ends; the exit code is 0 if it completed"
         )
+        until.add_argument("--follow", action="store_true", help="the same, telling what happens")
 
     def run(self, terminal: Terminal, options: Namespace) -> int:
         """Judges all that was given, then starts."""
@@ -58,9 +62,12 @@ cat order.json | manage.py durable start process_order --input - --wait
         input = None if options.input is None else read_json(options.input, "--input")
         run, created = _start(cls, input, options.key, {**given, "by": terminal.by})
         terminal.say(_told(run, created))
+        if options.follow:
+            return follow(terminal, run, ATTEMPTS_SHOWN, logs=True, whole=False)
         if options.wait:
             run = ended(run)
             terminal.say(_end(run, terminal))
+            end(terminal, run, RunValues(run, reveal=terminal.reveal), whole=False)
         terminal.emit({**whole_run(run, reveal=terminal.reveal), "created": created})
         return REFUSED if options.wait and run.status != "completed" else DONE
 

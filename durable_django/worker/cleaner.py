@@ -1,5 +1,5 @@
-"""The cleaner: deletes what retention says in a thread of its own, now and then, for a fraction of a
-second, so that what is due is not woken later for it.
+"""The cleaner: deletes what retention says, in a thread of its own, now and then, for a fraction of
+a second, so that what is due is not woken later for it.
 
 The keeper asks it at every look; it has no thread and no connection between two rounds. It may do
 nothing that anybody waits for.

@@ -9,7 +9,15 @@ from durable_django.engine.context import Change, encode_changes
 from durable_django.engine.paths import node_name
 from durable_django.engine.results import results_text
 from durable_django.engine.state import RunState, to_snapshot
-from durable_django.models import FINAL, Execution, StepRun, Worker, WorkflowDefinition
+from durable_django.models import (
+    FINAL,
+    Execution,
+    Schedule,
+    ScheduleTick,
+    StepRun,
+    Worker,
+    WorkflowDefinition,
+)
 from durable_django.models.ids import following, uuid7
 
 
@@ -203,3 +211,30 @@ def make_definition(structure: Any = None, **fields: Any) -> WorkflowDefinition:
             **fields,
         }
     )
+
+
+def make_schedule(
+    workflow: str = "tests.reports", name: str = "nightly", **fields: Any
+) -> Schedule:
+    """A schedule of people that is on, at 9:00 in New York unless another time is given."""
+    when = {"cron": "0 9 * * *", "timezone": "America/New_York"}
+    return Schedule.objects.create(
+        **{
+            "workflow_name": workflow,
+            "name": name,
+            "source": "people",
+            "catch_up_seconds": 86_400.0,
+            "enabled_at": now(),
+            "created_at": now(),
+            "next_at": now() + timedelta(hours=3),
+            "due_at": now() + timedelta(hours=3),
+            **({} if "interval_seconds" in fields else when),
+            **fields,
+        }
+    )
+
+
+def make_tick(schedule: Schedule, outcome: str = "started", **fields: Any) -> ScheduleTick:
+    """A tick that was due just now."""
+    given = {"kind": "time", "at": now(), "created_at": now(), **fields}
+    return ScheduleTick.objects.create(schedule=schedule, outcome=outcome, **given)

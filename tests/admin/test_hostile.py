@@ -16,7 +16,15 @@ from durable_django.admin.tabs import TABS
 from durable_django.engine import values
 from durable_django.models import Execution, Queue
 from tests.admin.conftest import LIST, page_of
-from tests.admin.rows import make_definition, make_fork, make_run, make_step, make_worker, now
+from tests.admin.rows import (
+    make_definition,
+    make_fork,
+    make_run,
+    make_schedule,
+    make_step,
+    make_worker,
+    now,
+)
 from tests.admin.test_events_tab import make_event
 from tests.admin.test_history_tab import make_entry
 from tests.admin.test_permissions_matrix import everything
@@ -25,6 +33,7 @@ from tests.inputs.waits import ask, make_wait
 
 pytestmark = pytest.mark.usefixtures("isolated")
 
+SCHEDULES = "/admin/durable_django/schedule/"
 RTL = "\N{RIGHT-TO-LEFT OVERRIDE}"
 MARKUP = "</script></title></textarea><script>pwned()</script>\"'&<img src=x onerror=pwned()>"
 REST = "\\u0000\\x00%00{{7*7}}{% now %}%(n)s"
@@ -119,6 +128,7 @@ def rows_of(name: str, worker) -> dict[str, object]:
     return {
         "worker": worker,
         "queue": Queue.objects.create(name=name[:100], created_at=now(), paused_at=now()),
+        "schedule": make_schedule(name, name[:100], error=name, disabled_reason=name),
         "workflowdefinition": make_definition(structure, name=name, doc=name),
     }
 
@@ -226,7 +236,17 @@ ASKED = (
         "queue",
     ),
     *("created", "created_from", "created_to", "waiting", "awaited", "tag", "paused", "parent"),
-    *("period", "with", "for", "execution", "name", "_changelist_filters", "_to_field", "_popup"),
+    *(
+        "source",
+        "period",
+        "with",
+        "for",
+        "execution",
+        "name",
+        "_changelist_filters",
+        "_to_field",
+        "_popup",
+    ),
 )
 
 
@@ -242,6 +262,8 @@ def listed_and_shown() -> list[str]:
         f"/admin/durable_django/workflowdefinition/{rows['workflowdefinition'].pk}/change/",
         f"{LIST}{run.pk}/send_event/",
         f"{LIST}bulk/cancel/",
+        f"{SCHEDULES}{make_schedule().pk}/change/",
+        f"{SCHEDULES}add/",
     ]
     return [*lists, *shown]
 
@@ -304,6 +326,9 @@ def test_nonsense_in_a_form_is_told_beside_the_field_or_taken_as_it_is(admin_cli
     data = {"reason": text, "node": "charge", "name": text, "key": text, "tags": text}
     data |= {"context": text, "input": text, "value": text, "payload": text, "ids": text}
     data |= {"queue": text, "idempotency_key": text, "answer-value": text, "limit": text}
+    schedule = make_schedule("tests.order")
+    data |= {"workflow": "tests.order", "cron": text, "timezone": text, "interval": text}
+    data |= {"start_0": text, "start_1": text, "end_0": text, "to_0": text, "previewed": text}
     before = len(everything()[2])
     for address in (
         *(f"{LIST}{run.pk}/{verb}/" for verb in ("edit_context", "skip", "rerun", "retry")),
@@ -312,6 +337,8 @@ def test_nonsense_in_a_form_is_told_beside_the_field_or_taken_as_it_is(admin_cli
         f"{LIST}start/?workflow=tests.order",
         f"{LIST}bulk/cancel/",
         f"/admin/durable_django/pendinginput/{wait.pk}/change/",
+        f"{SCHEDULES}add/",
+        *(f"{SCHEDULES}{schedule.pk}/{verb}/" for verb in ("trigger", "backfill", "move", "edit")),
     ):
         response = admin_client.post(address, data)
         assert response.status_code in (200, 302, 400), address

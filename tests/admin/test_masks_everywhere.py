@@ -12,7 +12,15 @@ from durable_django.admin.tabs import TABS
 from durable_django.engine import values
 from durable_django.models import AuditEntry, Execution
 from tests.admin.conftest import LIST, page_of
-from tests.admin.rows import make_definition, make_fork, make_run, make_step, make_worker
+from tests.admin.rows import (
+    make_definition,
+    make_fork,
+    make_run,
+    make_schedule,
+    make_step,
+    make_tick,
+    make_worker,
+)
 from tests.admin.test_events_tab import make_event
 from tests.admin.test_history_tab import make_entry
 from tests.admin.urls import NOBODY, needs, pages, permissions
@@ -140,6 +148,12 @@ def addresses(runs):
     """All pages of all runs, and all lists."""
     yield from (LIST, f"{LIST}export/", "/admin/", "/admin/durable_django/")
     rows = {"worker": runs["running"].worker, "workflowdefinition": make_definition(name=NAME)}
+    schedule = make_schedule(
+        NAME, input_text=values.encode(SECRETS, "i"), error=SAID, disabled_reason=SAID
+    )
+    make_tick(schedule, "failed", detail=SAID)
+    make_entry(None, "disable", schedule=schedule.key, reason=SAID)
+    rows["schedule"] = schedule
     for page in pages():
         if needs()[page.name] is NOBODY:
             continue

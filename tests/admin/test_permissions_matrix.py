@@ -15,13 +15,23 @@ from durable_django.models import (
     Event,
     Execution,
     Queue,
+    Schedule,
+    ScheduleTick,
     StepRun,
     Wait,
     Worker,
     WorkflowDefinition,
 )
 from tests.admin.conftest import LIST
-from tests.admin.rows import make_definition, make_fork, make_run, make_step, make_worker, now
+from tests.admin.rows import (
+    make_definition,
+    make_fork,
+    make_run,
+    make_schedule,
+    make_step,
+    make_worker,
+    now,
+)
 from tests.admin.urls import NOBODY, Page, needs, pages, permissions
 from tests.inputs.waits import ask
 
@@ -42,6 +52,15 @@ SENT = {
     "name": "go",
     "payload": "1",
     "limit": "3",
+    "workflow": "tests.order",
+    "cron": "@daily",
+    "previewed": "@daily|||",
+    "overlap": "skip",
+    "catch_up": "one",
+    "start_0": "2020-01-01",
+    "start_1": "00:00:00",
+    "end_0": "2020-01-02",
+    "end_1": "00:00:00",
     "confirmed": "1",
     "answer-value": '"approved"',
     "post": "yes",
@@ -75,6 +94,7 @@ class World:
         self.paused = make_run("paused")
         self.definition = make_definition()
         self.queue = Queue.objects.create(name="default", created_at=now())
+        self.schedule = make_schedule("tests.order")
 
     def row_of(self, page: Page):
         rows = {
@@ -82,6 +102,7 @@ class World:
             "overview": self.run,
             "pendinginput": self.input,
             "queue": self.queue,
+            "schedule": self.schedule,
             "worker": self.worker,
             "workflowdefinition": self.definition,
         }
@@ -107,7 +128,8 @@ def world(db):
 def everything():
     """All rows that somebody's doing could have changed."""
     models = (AuditEntry, Event, Execution, Queue, StepRun, Wait, Worker, WorkflowDefinition)
-    return [list(m.objects.order_by("pk").values()) for m in (*models, LogEntry)]
+    every = (*models, LogEntry, Schedule, ScheduleTick)
+    return [list(model.objects.order_by("pk").values()) for model in every]
 
 
 def sent(client, method, address, data):

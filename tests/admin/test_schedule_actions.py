@@ -15,7 +15,8 @@ from durable_django.admin.schedule_verbs import ACTIONS
 from durable_django.models import AuditEntry, Execution, Schedule, ScheduleTick
 from durable_django.store import clock
 from tests.admin.conftest import page_of
-from tests.admin.test_schedules import SCHEDULES, VIEWS, make_schedule, page, text
+from tests.admin.rows import make_schedule
+from tests.admin.test_schedules import SCHEDULES, VIEWS, page, text
 
 pytestmark = pytest.mark.usefixtures("isolated")
 
@@ -64,7 +65,7 @@ def test_one_is_switched_off_and_on_again(operator):
     schedule = make_schedule()
     assert "Switch tests.reports: nightly off" in text(operator.get(page(schedule, "disable")))
     done = operator.post(page(schedule, "disable"), {"reason": "holidays"}, follow=True)
-    assert "tests.reports: nightly is off." in text(done)
+    assert "The schedule tests.reports: nightly is off." in text(done)
     schedule.refresh_from_db()
     assert not schedule.enabled
     entry = AuditEntry.objects.get()
@@ -73,7 +74,7 @@ def test_one_is_switched_off_and_on_again(operator):
     assert "holidays" in LogEntry.objects.get().change_message
     assert "Times that would come if it were on" in text(done)
     done = operator.post(page(schedule, "enable"), {"reason": ""}, follow=True)
-    assert "tests.reports: nightly is on." in text(done)
+    assert "The schedule tests.reports: nightly is on." in text(done)
     schedule.refresh_from_db()
     assert schedule.enabled
 
@@ -135,7 +136,7 @@ def test_one_is_triggered_with_another_input(operator):
     [
         ("{", "This is no JSON"),
         ('{"week": 99}', "week: no such week"),
-        ('{"x": NaN}', "cannot be"),
+        ('{"x": NaN}', "not a finite number"),
     ],
 )
 def test_an_input_that_is_refused_is_told_at_its_field(operator, input, told):
@@ -242,7 +243,7 @@ def test_one_of_people_is_deleted_and_its_runs_stay(operator):
     api.trigger_schedule(schedule)
     assert "with the record of its ticks" in text(operator.get(page(schedule, "delete")))
     done = operator.post(page(schedule, "delete"), {"reason": "no longer"}, follow=True)
-    assert "tests.reports: nightly was deleted." in text(done)
+    assert "The schedule tests.reports: nightly was deleted." in text(done)
     assert done.redirect_chain[-1][0] == SCHEDULES
     assert not Schedule.objects.exists()
     assert not ScheduleTick.objects.exists()

@@ -14,9 +14,9 @@ from durable_django.admin.executions import ExecutionAdmin
 from durable_django.admin.schedules import ScheduleAdmin
 from durable_django.definition import registry
 from durable_django.engine import values
-from durable_django.models import Schedule, ScheduleTick
+from durable_django.models import Schedule
 from tests.admin.conftest import DEFINITIONS, page_of
-from tests.admin.rows import make_definition, make_run, now
+from tests.admin.rows import make_definition, make_run, make_schedule, make_tick, now
 
 pytestmark = pytest.mark.usefixtures("isolated")
 
@@ -48,32 +48,6 @@ def reports(isolated):
             pass
 
     return Reports
-
-
-def make_schedule(workflow="tests.reports", name="nightly", **fields):
-    """A schedule of people, at 9:00 in New York unless another time is given."""
-    when = {"cron": "0 9 * * *", "timezone": "America/New_York"}
-    if "interval_seconds" in fields:
-        when = {}
-    return Schedule.objects.create(
-        **{
-            "workflow_name": workflow,
-            "name": name,
-            "source": "people",
-            "catch_up_seconds": 86_400.0,
-            "enabled_at": now(),
-            "created_at": now(),
-            "next_at": now() + timedelta(hours=3),
-            "due_at": now() + timedelta(hours=3),
-            **when,
-            **fields,
-        }
-    )
-
-
-def make_tick(schedule, outcome="started", **fields):
-    given = {"kind": "time", "at": now(), "created_at": now(), **fields}
-    return ScheduleTick.objects.create(schedule=schedule, outcome=outcome, **given)
 
 
 def page(schedule, verb="change"):

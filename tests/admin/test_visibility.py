@@ -21,7 +21,9 @@ from tests.admin.rows import (
     make_error,
     make_fork,
     make_run,
+    make_schedule,
     make_step,
+    make_tick,
     make_worker,
     now,
 )
@@ -98,6 +100,10 @@ class World:
         make_event(self.parent, "0ccult-event", "5ecret")
         make_entry(self.parent, "pause", by="0ccult-person", reason="5ecret")
         make_definition(name=MINE)
+        self.schedule = make_schedule(MINE)
+        make_tick(self.schedule, execution=self.child)
+        secret = {"input_text": '{"card": "5ecret"}', "error": "5ecret"}
+        make_tick(make_schedule(HIDDEN, "0ccult-schedule", **secret), detail="5ecret")
         Tally.objects.create(
             workflow_name=HIDDEN,
             span_seconds=60,
@@ -370,6 +376,7 @@ def _name_of(client):
 def test_every_page_that_could_tell_is_looked_at(clerk, world):
     """Each address of the admin, by somebody who may open all of it, tells of no hidden run."""
     rows = {"pendinginput": world.asked, "execution": world.mine, "overview": world.mine}
+    rows["schedule"] = world.schedule
     apart = ("queue", "worker", "workflowdefinition")
     for page in pages():
         if page.model in apart or needs()[page.name] is NOBODY:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from datetime import timedelta
 
 from durable_django import (
@@ -16,6 +17,7 @@ from durable_django import (
     wait_for_event,
     wait_for_input,
 )
+from durable_django.definition import registry
 from durable_django.models import Execution, Worker
 from durable_django.store import clock
 from tests.admin.rows import make_worker
@@ -138,6 +140,19 @@ class Mixed(Workflow):
         @step
         def ship(self):
             return "shipped"
+
+
+ALL = (Pays, Sleeps, Sends, OneByOne, Child, Parent, Asks, Mixed)
+
+
+@contextmanager
+def nothing_else_registered():
+    """Workflows of other tests may be declared wrongly, or with schedules: nobody's business."""
+    with registry.isolate():
+        registry._classes.clear()
+        for workflow in ALL:
+            registry.register(workflow)
+        yield
 
 
 def found(*, of_all=False):

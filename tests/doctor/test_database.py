@@ -43,9 +43,8 @@ def test_what_our_system_checks_say_is_told_and_nobody_elses(settings):
 
 def test_a_check_of_a_workflow_says_which():
     finding = database._of_check(Error("It is so.", obj="shop.workflows.Order", id="x.E1"))
-    assert (finding.subject, finding.where[0].id) == ("x.E1 shop.workflows.Order",) + (
-        "shop.workflows.Order",
-    )
+    assert finding.subject == "x.E1 shop.workflows.Order"
+    assert finding.where[0].id == "shop.workflows.Order"
 
 
 def test_no_name_of_a_finding_comes_twice():

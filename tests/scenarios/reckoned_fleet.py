@@ -39,6 +39,9 @@ class Plan:
         assert self.when.name is not None
         return self.when.name
 
+    def is_off(self, moment: datetime) -> bool:
+        return self.off is not None and self.off[0] <= moment < self.off[1]
+
 
 def reckon_ticks(plans: Sequence[Plan], start: datetime, end: datetime) -> None:
     """Counts minutes, a week at a time, for all schedules; weeks begin at noon in UTC."""
@@ -66,6 +69,7 @@ class Reckoner:
         self.plan = plan
         self.told: dict[datetime, Told] = {}
         self.cancelled = 0
+        self.is_on = True
         self._open: list[datetime] = []  # when each ends
         self._queued: datetime | None = None
         self._coming = [tick for tick in plan.ticks if tick > start]
@@ -77,15 +81,17 @@ class Reckoner:
         to_start = self._caught_up(due, now)
         for tick in to_start:
             self._fire(tick, now, is_last=tick == to_start[-1])
-        self._drive(now)
+        self.drive(now)
 
     def switch_off(self) -> None:
+        self.is_on = False
         if self._queued is not None:
             detail = "the schedule was switched off"
             self.told[self._queued] = Told(self._queued, "skipped", detail)
             self._queued = None
 
     def switch_on(self, now: datetime) -> None:
+        self.is_on = True
         self._coming = [tick for tick in self._coming if tick > now]
 
     def _caught_up(self, due: list[datetime], now: datetime) -> list[datetime]:
@@ -119,9 +125,10 @@ class Reckoner:
         self._open.append(now + timedelta(minutes=self.plan.minutes))
         self.told[tick] = Told(tick, "started", "", now)
 
-    def _drive(self, now: datetime) -> None:
+    def drive(self, now: datetime) -> None:
+        """Runs whose time has come end; a tick that waited for them begins."""
         self._open = [end for end in self._open if end > now]
         if self._queued is not None and not self._open:
             tick, self._queued = self._queued, None
             self._start(tick, now)
-            self._drive(now)
+            self.drive(now)

@@ -1,7 +1,5 @@
 """What is deleted, and what stays: whole trees that ended long enough ago."""
 
-# ruff: noqa: SIM117
-
 from datetime import timedelta
 
 import pytest
@@ -176,10 +174,10 @@ def test_a_run_that_another_one_started_is_a_tree_of_its_own():
 
 
 def test_a_child_whose_end_is_still_to_be_told_stays():
-    Plain, *_ = made()
+    plain, *_ = made()
 
     class Patient(Workflow):
-        child = call_workflow(Plain, on_cancel="abandon")
+        child = call_workflow(plain, on_cancel="abandon")
         heard = wait_for_event("go")
 
     run(Patient)
@@ -227,8 +225,8 @@ def test_only_runs_of_one_workflow_go_its_children_do_not_count():
 
 
 def test_the_tick_that_started_a_run_stays():
-    Plain, *_ = made()
-    done = run(Plain)
+    plain, *_ = made()
+    done = run(plain)
     now = clock.now()
     schedule = Schedule.objects.create(
         workflow_name="plain",

@@ -133,7 +133,9 @@ def test_without_any_setting_nothing_is_deleted(general):
     assert left() == ["usual"]
 
 
-def test_whether_there_is_anything_to_do_is_known_without_a_look(general, django_assert_num_queries):
+def test_whether_there_is_anything_to_do_is_known_without_a_look(
+    general, django_assert_num_queries
+):
     general(None)
     with django_assert_num_queries(0):
         assert not retention.is_any()

@@ -161,13 +161,29 @@ def test_what_is_wrong_is_named_and_cancels_nothing(terminal, Order, words, code
 
 def test_a_filter_that_finds_nothing_says_so(terminal, Order):
     said = terminal("cancel", "--workflow", "take_order")
-    assert (said.code, said.out) == (0, "0 executions were cancelled.\n")
+    assert (said.code, said.out) == (0, "No execution matches.\n")
 
 
-def test_of_many_some_are_told_and_how_many_there_were(terminal, Order):
+def test_of_many_it_is_told_how_many_there_were(terminal, Order):
     durable.start_many(Order, [{}] * 25)
     said = terminal("cancel", "--workflow", "take_order", "--yes")
-    assert (len(said.lines), said.lines[-1]) == (21, "25 executions were cancelled.")
+    assert (said.lines, said.err) == (["25 executions were cancelled."], "")
+
+
+def test_of_many_that_were_left_as_they_were_some_are_told(terminal, Order, monkeypatch):
+    runs = durable.start_many(Order, [{}] * 25)
+
+    def cancel(pk, *args, **given):
+        if pk == runs[3]:
+            return real(pk, *args, **given)
+        raise durable.InvalidState(f"{pk} has moved on")
+
+    real = durable.api.cancel
+    monkeypatch.setattr("durable_django.api.cancel", cancel)
+    said = terminal("cancel", "--workflow", "take_order", "--yes", is_terminal=True)
+    assert (said.code, said.lines) == (1, ["1 executions were cancelled."])
+    assert said.err.count("has moved on") == 20
+    assert "24 were left as they were" in said.err
 
 
 def test_whoever_stops_it_is_told_how_far_it_came(terminal, Order, monkeypatch):

@@ -6,7 +6,7 @@ from durable_django.models import Wait
 from durable_django.store import clock
 from durable_django.testing import run
 from tests.admin.rows import make_run, make_worker, now
-from tests.doctor.sick import Pays, changed
+from tests.doctor.sick import Pays, changed, nothing_else_registered
 
 pytestmark = pytest.mark.django_db
 
@@ -15,6 +15,8 @@ pytestmark = pytest.mark.django_db
 def _a_worker(db):
     """So that nothing is said of the fleet."""
     make_worker(heartbeat_at=clock.now())
+    with nothing_else_registered():
+        yield
 
 
 def codes(said):

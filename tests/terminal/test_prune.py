@@ -145,7 +145,8 @@ def test_what_makes_no_sense_is_told_and_nothing_deleted(terminal, words, code, 
 
 def test_a_workflow_that_no_code_has_any_more_can_be_named(terminal, two):
     Execution.objects.update(workflow_name="gone")
-    assert "Deleted 2 runs of gone" in terminal(
-        "prune", "--older-than", "1d", "--workflow", "gone", "--yes"
-    ).out
+    assert (
+        "Deleted 2 runs of gone"
+        in terminal("prune", "--older-than", "1d", "--workflow", "gone", "--yes").out
+    )
     assert api.list_executions().count() == 0

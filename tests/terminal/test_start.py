@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 import durable_django as durable
 from durable_django import Workflow, minutes, step
 from durable_django.models import AuditEntry, Execution
-from durable_django.terminal import waiting
+from durable_django.terminal import following, waiting
 from durable_django.testing import drain
 
 
@@ -40,6 +40,7 @@ def Order(durable):
 def driven(monkeypatch):
     """Whoever waits drives what there is."""
     monkeypatch.setattr(waiting.time, "sleep", lambda seconds: drain())
+    monkeypatch.setattr(following, "pause", drain)
 
 
 def test_a_run_is_started_with_what_is_given(terminal, Order):
@@ -148,9 +149,19 @@ def test_an_error_is_one_document_for_programs(terminal, Order):
 )
 def test_waiting_tells_how_it_ended(terminal, Order, driven, input, code, word):
     said = terminal("start", "take_order", "--input", json.dumps(input), "--wait")
-    assert (said.code, word in said.out.splitlines()[-1]) == (code, True)
+    assert said.code == code
+    assert f"It is ✓ {word}" in said.out or f"It is ✗ {word}" in said.out
     told = terminal("start", "take_order", "--input", json.dumps(input), "--wait", "--json")
     assert (told.code, told.json["status"]) == (code, word)
+
+
+def test_a_run_may_be_followed_from_its_start(terminal, Order, driven):
+    said = terminal("start", "take_order", "--follow")
+    assert (said.code, "charge" in said.out) == (0, True)
+    assert terminal("start", "take_order", "--input", '{"declined": 1}', "--follow").code == 1
+    lines = terminal("start", "take_order", "--follow", "--json").lines
+    assert {json.loads(line)["type"] for line in lines} == {"run", "attempt"}
+    assert terminal("start", "take_order", "--follow", "--wait").code == 2
 
 
 def test_whoever_stops_waiting_leaves_the_run_alone(terminal, Order, monkeypatch):

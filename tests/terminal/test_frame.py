@@ -1,0 +1,212 @@
+"""The frame of the terminal: options, exit codes, errors, colours, widths, closed pipes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.core.management import call_command
+from django.db import OperationalError
+
+from durable_django.exceptions import InvalidState, WorkflowNotFound
+from durable_django.terminal import COMMANDS
+from durable_django.terminal.command import Refused
+from durable_django.terminal.listing import List
+from durable_django.terminal.screen import Column, Terminal
+
+from .saying import Screen
+from .workflows import make_order
+
+
+@pytest.fixture
+def Order(durable):
+    return make_order()
+
+
+def raising(monkeypatch, error):
+    def run(self, terminal, options):
+        raise error
+
+    monkeypatch.setattr(List, "run", run)
+
+
+def test_every_command_tells_its_options_and_examples(terminal):
+    for command in COMMANDS:
+        said = terminal(command.name, "--help")
+        assert said.code == 0
+        assert "examples:\nmanage.py durable " + command.name in said.out
+        assert "--json" in said.out
+
+
+def test_the_name_of_a_command_is_its_own():
+    names = [command.name for command in COMMANDS]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("words", [(), ("lits",), ("list", "--nonsense"), ("list", "--limit", "0")])
+def test_wrong_usage_ends_with_2(terminal, words):
+    said = terminal(*words)
+    assert said.code == 2
+    assert "usage:" in said.err
+    assert "Traceback" not in said.err
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (Refused("no"), 1),
+        (Refused("no", 4), 4),
+        (InvalidState("no"), 1),
+        (WorkflowNotFound("no"), 3),
+        (ValidationError("no"), 1),
+        (OperationalError("no"), 1),
+    ],
+)
+def test_an_error_is_a_line_and_a_code(terminal, monkeypatch, error, code):
+    raising(monkeypatch, error)
+    said = terminal("list")
+    assert (said.code, said.out) == (code, "")
+    assert said.err in ("error: no\n", "error: the database says: no\n")
+    as_json = terminal("list", "--json")
+    assert as_json.code == code
+    assert json.loads(as_json.err)["error"].endswith("no")
+
+
+def test_a_traceback_is_shown_to_who_asks_for_it(terminal, monkeypatch):
+    raising(monkeypatch, InvalidState("no"))
+    with pytest.raises(InvalidState):
+        terminal("list", "--traceback")
+
+
+def test_what_goes_wrong_may_be_hostile(terminal, monkeypatch):
+    raising(monkeypatch, InvalidState("\x1b[2Jgone"))
+    assert terminal("list", is_terminal=True).err.count("\x1b[2J") == 0
+
+
+def test_ctrl_c_ends_with_130_and_says_nothing(terminal, monkeypatch):
+    raising(monkeypatch, KeyboardInterrupt())
+    said = terminal("list")
+    assert (said.code, said.out, said.err) == (130, "", "")
+
+
+def test_code_that_calls_the_command_reads_its_output(db, capsys):
+    call_command("durable", "list")
+    assert capsys.readouterr().out == "No runs.\n"
+
+
+# -- colours and widths ----------------------------------------------------------------------
+
+
+def test_colours_are_for_terminals(terminal, Order, durable):
+    durable.run(Order)
+    assert "\x1b[" in terminal("list", is_terminal=True).out
+    assert "\x1b[" not in terminal("list").out
+    assert "\x1b[" not in terminal("list", "--no-color", is_terminal=True).out.replace(
+        "\x1b[1m", ""
+    ).replace("\x1b[0m", "").replace("\x1b[2m", "")
+
+
+def test_no_color_is_honoured(terminal, Order, durable, monkeypatch):
+    durable.run(Order)
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b[3" not in terminal("list", is_terminal=True).out
+
+
+@pytest.mark.parametrize("width", [40, 80, 120, 200])
+def test_a_table_is_never_wider_than_the_terminal(terminal, Order, durable, width):
+    durable.run(Order, {"who": "x" * 300})
+    said = terminal(
+        "list",
+        width=width,
+        is_terminal=True,
+    )
+    plain = terminal("list", width=width)
+    assert max(map(len, plain.lines)) <= width
+    assert said.code == 0
+
+
+def test_an_id_is_never_cut_and_less_important_columns_go_first(terminal, Order):
+    run = Order.start(queue="default", tags=["vip"])
+    narrow, wide = terminal("list", width=80), terminal("list", width=200)
+    assert str(run.pk) in narrow.out
+    assert "STATUS" in narrow.out
+    assert "QUEUE" not in narrow.out
+    assert "QUEUE" in wide.out
+
+
+def test_a_pipe_is_not_cut():
+    out = Screen(is_terminal=False)
+    Terminal(out, out).table([Column("A"), Column("B")], [("x" * 300, "y" * 300)])
+    assert "x" * 300 in out.getvalue()
+    assert "y" * 300 in out.getvalue()
+
+
+def test_markup_in_data_is_text():
+    out = Screen(is_terminal=False)
+    screen = Terminal(out, out)
+    screen.say("[bold]7[/bold] :smile: [link=http://x]")
+    screen.table([Column("[red]A")], [("[bold]b[/]",)])
+    assert out.getvalue().splitlines()[0] == "[bold]7[/bold] :smile: [link=http://x]"
+    assert "[bold]b[/]" in out.getvalue()
+
+
+def test_a_terminal_that_speaks_ascii_gets_signs_it_knows(terminal, Order, durable):
+    run = durable.run(Order)
+    said = subprocess.run(
+        [sys.executable, "-c", ASCII_ONLY, str(run.pk)], capture_output=True, text=True, check=False
+    )
+    assert said.returncode == 0, said.stderr
+    assert said.stdout == "+ completed\n\\u2192\n"
+
+
+ASCII_ONLY = """
+import io, sys
+import django
+from django.conf import settings
+settings.configure(INSTALLED_APPS=["django.contrib.contenttypes", "django.contrib.auth", "durable_django"])
+django.setup()
+from durable_django.terminal.screen import Terminal
+stream = io.TextIOWrapper(sys.stdout.buffer, encoding="ascii", errors="backslashreplace")
+screen = Terminal(stream, stream)
+screen.say(screen.status("completed"))
+screen.say("\\u2192")
+stream.flush()
+"""
+
+
+# -- processes -------------------------------------------------------------------------------
+
+
+def test_a_reader_that_goes_away_is_no_error(child_environment, durable):
+    Order = make_order()
+    durable_ids = [Order.start().pk for _ in range(3)]
+    assert durable_ids
+    command = [sys.executable, "manage.py", "durable", "list", "--json"]
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        command, env=child_environment, stdout=write, stderr=subprocess.PIPE, text=True, check=False
+    )
+    os.close(write)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_ctrl_c_stops_looking_and_not_the_run(child_environment, durable):
+    run = make_order().start()
+    command = [sys.executable, "manage.py", "durable", "show", str(run.pk), "--follow"]
+    with subprocess.Popen(
+        command,
+        env=child_environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout.readline().startswith("order v1")
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (130, "")
+    run.refresh_from_db()
+    assert run.status == "pending"
