@@ -45,7 +45,8 @@ def run(workflow: type[Workflow] | str, input: Any = None, **options: Any) -> Ex
 
 
 def drain() -> int:
-    """Drives everything that is ready or due, whoever started it; how many attempts were made.
+    """Drives everything that is ready or due, whoever started it, and fires schedules that are due;
+    how many attempts were made.
 
     A retry's delay and a ``scheduled_at`` are not waited for: move time with :func:`advance`.
     """
@@ -55,7 +56,8 @@ def drain() -> int:
 
 
 def advance(duration: Duration) -> None:
-    """Moves time forward for every timeout, retry and schedule. Drain afterwards.
+    """Moves time forward for every timeout, retry and schedule (see :func:`sync_schedules`). Drain
+    afterwards.
 
     ``duration`` is a timedelta or a number of seconds. :func:`reset` puts time back; the pytest
     fixture does so by itself.
@@ -65,11 +67,23 @@ def advance(duration: Duration) -> None:
     clock.advance(timedelta(seconds=to_seconds(duration, "duration")))
 
 
+def sync_schedules() -> None:
+    """Makes the rows of schedules that workflows declare, from now on. Outside of tests migrate
+    does so; a test's database has none, so that nothing fires in tests about something else.
+
+    >>> sync_schedules()  # then advance(days(1)) and drain()
+    """
+    from . import schedules
+
+    schedules.sync_schedules()
+
+
 def reset() -> None:
     """Puts time back and forgets faults that have not struck yet."""
-    from .store import clock
+    from .store import clock, timetable
 
     clock.reset()
+    timetable.forget()
     _faults.clear()
 
 
@@ -344,6 +358,7 @@ class DurableKit:
     run = staticmethod(run)
     drain = staticmethod(drain)
     advance = staticmethod(advance)
+    sync_schedules = staticmethod(sync_schedules)
     run_step = staticmethod(run_step)
     fail_once = staticmethod(fail_once)
     crash_before = staticmethod(crash_before)

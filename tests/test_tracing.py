@@ -1,6 +1,8 @@
 """Traces: what the trace of who started a run sees of it; and that no tracer harms a run."""
 
+import importlib.util
 import logging
+import sys
 from datetime import timedelta
 
 import pytest
@@ -46,6 +48,20 @@ def test_without_opentelemetry_a_run_that_was_traced_elsewhere_goes_on(monkeypat
     assert run.status == "completed"
     assert spans.names == ["start two"]
     assert make_two().start().trace_context == ""
+
+
+def test_without_the_package_nothing_is_missed(monkeypatch):
+    monkeypatch.setitem(sys.modules, "opentelemetry", None)
+    spec = importlib.util.spec_from_file_location("durable_django.alone", tracing.__file__)
+    alone = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(alone)
+    assert not alone.INSTALLED
+    assert not alone.is_on()
+    assert not alone.is_traced(PARENT)
+    with alone.starting("x") as span:
+        span.tell(count=1)
+        assert span.kept == alone.current() == ""
+    alone.run_ended("x", PARENT, "failed", None, clock.now(), {})
 
 
 # A run in the trace of who started it

@@ -14,10 +14,10 @@ from django.http import HttpResponseBase, StreamingHttpResponse
 
 from ..engine import values
 from ..models import Execution
+from ..showing.keyset import Cursor, Page
 from ..showing.masking import Masks
 from ..showing.shapes import run_shape
 from ..store import clock
-from .keyset import Cursor, Page
 from .seeing import Sight
 
 RUNS_MAX: Final = 10_000

@@ -17,12 +17,12 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from ..models import Execution, Overview
+from ..showing.keyset import Cursor, Way, directly, read_page
 from .actions.bulk import ALL_LABELS, BulkPages
 from .actions.pages import prefix
 from .actions.starting import StartPages
 from .actions.verbs import BULK
 from .exporting import export
-from .keyset import Cursor, Way, directly, read_page
 from .pruning import PrunePages
 from .revealing import reveals
 from .runs import Runs

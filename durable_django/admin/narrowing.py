@@ -17,8 +17,8 @@ from django.utils.translation import gettext_lazy as _
 
 from ..conf import settings
 from ..models import ExecutionStatus, Wait, WaitKind
+from ..showing.tagging import tag_matches
 from .filters import LinkedRunFilter
-from .searching import tag_matches
 
 TEXT_LENGTH_MAX: Final = 255
 PARAMETERS: Final = frozenset({"tag", "parent", "waiting", "awaited", "paused"})

@@ -15,10 +15,7 @@ from django.utils.http import urlencode
 
 from ..models import Execution, ExecutionStatus
 from ..models.history import latest
-from ..showing.masking import Masks
-from ..store import clock
-from . import filters, narrowing, whereabouts
-from .keyset import (
+from ..showing.keyset import (
     NEWER,
     OLDER,
     Cursor,
@@ -30,9 +27,13 @@ from .keyset import (
     ways_by_status,
     ways_by_workflow,
 )
+from ..showing.masking import Masks
+from ..showing.tagging import tag_matches
+from ..store import clock
+from . import filters, narrowing, whereabouts
 from .read_only import NewestFirst
 from .revealing import reveals
-from .searching import search, tag_matches, workflow_names
+from .searching import search, workflow_names
 
 CURSORS = (OLDER, NEWER)
 # The statuses that a run with an open wait can have.
@@ -50,7 +51,10 @@ class Runs(NewestFirst):
     def get_queryset(self, request: HttpRequest, *args: Any, **kwargs: Any) -> QuerySet[Execution]:
         """What passes the filters, then what is searched for: how it was found says by which index
         to read it."""
-        self.cursor = Cursor.of(self.params)
+        try:
+            self.cursor = Cursor.of(self.params)
+        except ValueError as error:
+            raise IncorrectLookupParameters(error) from error
         # Another filter or another search begins at the newest run again.
         for name in CURSORS:
             self.params.pop(name, None)

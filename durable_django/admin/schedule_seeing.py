@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 
 from .. import figures
 from ..models import Execution, Schedule
@@ -24,6 +25,14 @@ class ScheduleSeeing(ReadOnlyAdmin):
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         may = super().has_view_permission(request, obj)
         return may and visible_runs(self.admin_site, request) is not None
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Django looks for the row first, and there is none for who may see none."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return super().history_view(request, object_id, extra_context)
 
     def seen_workflows(
         self, request: HttpRequest, runs: QuerySet[Execution]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -13,7 +12,7 @@ from django.utils.text import smart_split, unescape_string_literal
 from ..conf import settings
 from ..definition import registry
 from ..models import Execution, WorkflowDefinition
-from .keyset import (
+from ..showing.keyset import (
     Bounds,
     Cursor,
     Way,
@@ -23,6 +22,7 @@ from .keyset import (
     read_page,
     ways_by_workflow,
 )
+from ..showing.tagging import tag_matches
 
 # 24 of the 48 bits of time in an id are four and a half hours; fewer digits would find everything.
 ID_DIGITS_MIN = 6
@@ -91,14 +91,6 @@ def _meaning(rows: QuerySet[Execution], word: str, names: list[str]) -> Meaning:
     return Meaning(Q(workflow_name__in=found) | tagged, ways)
 
 
-def tag_matches(word: str) -> Q:
-    """Runs with a tag: ``vip``, or ``customer=42`` as a text or a number."""
-    found = Q(tags__tagged=[word])
-    for pair in _pairs(word):
-        found |= Q(tags__tagged=pair)
-    return found
-
-
 def id_range(text: str) -> tuple[UUID, UUID] | None:
     """The first and last id that begin like ``text``; None if it cannot be the beginning of one.
 
@@ -109,22 +101,3 @@ def id_range(text: str) -> tuple[UUID, UUID] | None:
     if len(digits) < ID_DIGITS_MIN or not _ID.match(digits):
         return None
     return UUID(digits.ljust(32, "0")), UUID(digits.ljust(32, "f"))
-
-
-def _pairs(word: str) -> list[dict[str, Any]]:
-    """``customer=42`` as the tags it may mean: with the text "42" and with the number."""
-    name, equals, text = word.partition("=")
-    if not name or not equals:
-        return []
-    pairs: list[dict[str, Any]] = [{name: text}]
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        return pairs
-    if (
-        value is None
-        or isinstance(value, bool | int)
-        or (isinstance(value, float) and value - value == 0)
-    ):
-        pairs.append({name: value})
-    return pairs

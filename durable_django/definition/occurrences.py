@@ -45,11 +45,11 @@ def calendar_of(
     """
     if interval_seconds is not None:
         return _Intervals(interval_seconds, offset_seconds)
-    return _cron(cron, timezone, zone_named(timezone))
+    return _cron(cron, zone_named(timezone))
 
 
 @lru_cache(maxsize=1_000)
-def _cron(cron: str, name: str, zone: tzinfo) -> Calendar:
+def _cron(cron: str, zone: tzinfo) -> Calendar:
     kind = _WallTimes if says_wall_times(cron) else _ElapsedTimes
     return kind(cron, zone)
 

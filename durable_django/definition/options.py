@@ -107,7 +107,8 @@ def _read_retention(value: object, what: str) -> float | None:
     result = to_seconds(value, what)
     if result == 0:
         raise ValueError(
-            f"{what} is 0, so a run would be gone before anybody read its result; None keeps all"
+            f"{what} is 0, so a run would be gone before anybody read its result; leave it out, "
+            "and RETENTION decides"
         )
     return result
 

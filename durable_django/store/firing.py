@@ -1,8 +1,8 @@
 """Firing: a schedule whose time has come starts its runs, and is set to its next tick.
 
-One transaction for each schedule, under its lock: the runs, the ticks that tell of them and the
-schedule's next time are committed together or not at all. A schedule that cannot be fired says why,
-and stops no other.
+Under the schedule's lock: its runs, the ticks that tell of them and its next time are committed
+together or not at all. Some schedules share a transaction; where that fails each has its own, so
+that one which cannot be fired says why, and stops no other.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 from django.db import DatabaseError
@@ -35,15 +36,17 @@ _Act = Callable[[UUID | None, int], bool]
 
 # When what cannot be fired is tried again.
 PUT_OFF_SECONDS = 60.0
+# Schedules that share a transaction: on a busy disk its commit takes longer than all else.
+TOGETHER = 20
 
 
 def fire_due(worker_id: UUID | None, seconds: float | None = None) -> bool:
     """Fires what is due now, for so many seconds; whether it did anything. What others are firing
     at this moment is left to them."""
     until = None if seconds is None else time.monotonic() + seconds
-    did = False
-    for pk in timetable.due():
-        did = _guarded(worker_id, pk, _fire) or did
+    did, found = False, timetable.due()
+    for begin in range(0, len(found), TOGETHER):
+        did = _fire_some(worker_id, found[begin : begin + TOGETHER]) or did
         if until is not None and time.monotonic() >= until:
             break
     return did
@@ -80,38 +83,81 @@ def _guarded(worker_id: UUID | None, pk: int, act: _Act) -> bool:
 # -- a tick whose time has come --------------------------------------------------------------
 
 
+class _Planned(NamedTuple):
+    """What is to be done for a schedule, by what it was when it was looked at."""
+
+    seen: Schedule
+    due: Due
+    prepared: Mapping[datetime, Prepared]
+
+
+def _fire_some(worker_id: UUID | None, pks: Sequence[int]) -> bool:
+    """In one transaction; those that need one of their own, or all if one fails, one by one."""
+    now = clock.now()
+    alone: list[int] = []
+    planned: list[_Planned] = []
+    for seen in Schedule.objects.using(settings.DATABASE).filter(pk__in=pks, due_at__lte=now):
+        try:
+            if seen.queued_at is not None:
+                alone.append(seen.pk)
+            else:
+                planned.append(_plan(seen, now))
+        except Exception:
+            alone.append(seen.pk)
+    did = False
+    try:
+        did = bool(planned) and repeating(lambda: _write(worker_id, planned))
+    except Exception as error:
+        if isinstance(error, DatabaseError) and (in_callers_transaction() or is_away(error)):
+            raise
+        alone += [plan.seen.pk for plan in planned]
+    for pk in alone:
+        did = _guarded(worker_id, pk, _fire) or did
+    return did
+
+
 def _fire(worker_id: UUID | None, pk: int) -> bool:
     now = clock.now()
-    seen = Schedule.objects.using(settings.DATABASE).filter(pk=pk).first()
-    if seen is None or seen.due_at is None or seen.due_at > now:
+    seen = _due(pk, now)
+    if seen is not None and seen.queued_at is not None and _begin_queued(worker_id, pk):
+        # race: due-no-more. Another worker may have fired it meanwhile: what it is due for next
+        # lies in the future.
+        seen = _due(pk, now)
+    if seen is None:
         return False
-    if seen.queued_at is not None:
-        _begin_queued(worker_id, pk)
-        seen.refresh_from_db(using=settings.DATABASE)
-    if seen.next_at is None:
-        return True
+    plan = _plan(seen, now)
+    return repeating(lambda: _write(worker_id, [plan]))
+
+
+def _plan(seen: Schedule, now: datetime) -> _Planned:
     due = due_ticks(seen, ticking.calendar(seen), now)
-    prepared = {tick: prepared_or_why(seen, tick) for tick in due.ticks}
-    return repeating(lambda: _write(worker_id, seen, due, prepared))
+    return _Planned(seen, due, {tick: prepared_or_why(seen, tick) for tick in due.ticks})
 
 
-def _write(
-    worker_id: UUID | None, seen: Schedule, due: Due, prepared: Mapping[datetime, Prepared]
-) -> bool:
+def _due(pk: int, now: datetime) -> Schedule | None:
+    """The schedule, if its time has come."""
+    return Schedule.objects.using(settings.DATABASE).filter(pk=pk, due_at__lte=now).first()
+
+
+def _write(worker_id: UUID | None, planned: Sequence[_Planned]) -> bool:
+    plans = {plan.seen.pk: plan for plan in planned}
+    did = False
     with worker_transaction(worker_id):
         # race: one-tick-one-run. Whoever comes second finds it locked, or changed since it looked:
         # fired, moved, switched off, deleted.
-        schedule = timetable.lock(seen.pk, skip_locked=True)
-        if schedule is None or differs(schedule, seen):
-            return False
-        open_runs = ticks.settle(schedule)
-        if not _switched_off(schedule):
-            schedule.error = ""
-            ticks.write(_become(schedule, due, prepared, open_runs))
-            schedule.last_at = due.last
-            ticking.aim(schedule, due.next_at)
-        save(schedule)
-    return True
+        for schedule in timetable.lock_free(list(plans)):
+            plan = plans[schedule.pk]
+            if differs(schedule, plan.seen):
+                continue
+            did = True
+            open_runs = ticks.settle(schedule)
+            if not _switched_off(schedule):
+                schedule.error = ""
+                ticks.write(_become(schedule, plan.due, plan.prepared, open_runs))
+                schedule.last_at = plan.due.last
+                ticking.aim(schedule, plan.due.next_at)
+            save(schedule)
+    return did
 
 
 def _become(
@@ -167,7 +213,7 @@ def _begin_queued(worker_id: UUID | None, pk: int) -> bool:
 
 def _write_queued(worker_id: UUID | None, seen: Schedule, at: datetime, prepared: Prepared) -> bool:
     with worker_transaction(worker_id):
-        schedule = timetable.lock(seen.pk, skip_locked=True)
+        schedule = next(iter(timetable.lock_free([seen.pk])), None)
         if schedule is None or differs(schedule, seen):
             return False
         if ticks.settle(schedule):
@@ -211,7 +257,7 @@ def _put_off(worker_id: UUID | None, pk: int, error: BaseException) -> None:
 
     def write() -> None:
         with worker_transaction(worker_id):
-            schedule = timetable.lock(pk, skip_locked=True)
+            schedule = next(iter(timetable.lock_free([pk])), None)
             if schedule is None or schedule.due_at is None:
                 return
             schedule.error = told(error)

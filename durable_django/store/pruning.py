@@ -64,10 +64,13 @@ class Walk:
         if self._until <= self.after:
             self.is_over = True
             return []
-        rows = _runs_of(self.chosen.workflow_name, self.after, self._until)
-        ends = rows.values_list("id", flat=True)[WINDOW - 1 : WINDOW]
-        end = next(iter(ends), None)
-        found = list(_prunable(rows, self.chosen, end).values_list("id", flat=True)[:count])
+        name = self.chosen.workflow_name
+        rows = _runs_of(name, self.after, self._until).values_list("id", flat=True)
+        end = next(iter(rows[WINDOW - 1 : WINDOW]), None)
+        if end is not None:
+            # Not one more condition: of two ends PostgreSQL stops at the later one.
+            rows = _runs_of(name, self.after, end).values_list("id", flat=True)
+        found = list(_prunable(rows, self.chosen)[:count])
         if len(found) == count:
             self.after = found[-1]
         elif end is not None:
@@ -88,10 +91,7 @@ def _runs_of(name: str, after: UUID, until: UUID) -> QuerySet[Execution]:
     return rows.order_by("workflow_name", "id")
 
 
-def _prunable(rows: QuerySet[Execution], chosen: Chosen, end: UUID | None) -> QuerySet[Execution]:
-    if end is not None:
-        values = [chosen.workflow_name, adapt_id(end, settings.DATABASE)]
-        rows = rows.filter(_sql(f"{_PAIR} <= (%s, %s)", values))
+def _prunable(rows: Any, chosen: Chosen) -> Any:
     # One that ended while its caller is paused: how it ended is still to be told.
     told = Wait.objects.using(settings.DATABASE).filter(
         execution_id=OuterRef("parent_id"),

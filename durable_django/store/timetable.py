@@ -87,15 +87,23 @@ def forget() -> None:
     _left.clear()
 
 
-def lock(pk: int, *, skip_locked: bool = False) -> Schedule | None:
-    """The schedule, locked until the end of the transaction; None if it is gone or, with
-    ``skip_locked``, if somebody else holds it."""
+def lock(pk: int) -> Schedule | None:
+    """The schedule, locked until the end of the transaction; None if it is gone."""
     rows = Schedule.objects.using(settings.DATABASE).filter(pk=pk)
+    return _locking(rows, skip_locked=False).first()
+
+
+def lock_free(pks: list[int]) -> list[Schedule]:
+    """Those that are there and that nobody else holds, locked until the end of the transaction."""
+    rows = Schedule.objects.using(settings.DATABASE).filter(pk__in=pks)
+    return list(_locking(rows, skip_locked=True).order_by("due_at", "id"))
+
+
+def _locking(rows: QuerySet[Schedule], *, skip_locked: bool) -> QuerySet[Schedule]:
     if has_row_locks():
-        rows = rows.select_for_update(no_key=True, skip_locked=skip_locked)
-    else:
-        rows.update(error=F("error"))  # a write first, as SQLite wants it
-    return rows.first()
+        return rows.select_for_update(no_key=True, skip_locked=skip_locked)
+    rows.update(error=F("error"))  # a write first, as SQLite wants it
+    return rows
 
 
 def _here() -> QuerySet[Schedule]:

@@ -22,10 +22,11 @@ from ..definition.spelling import did_you_mean
 from ..exceptions import DurableError
 from ..figures import all_runs
 from ..models import Execution, ExecutionStatus
-from ..models.rare import RARE
+from ..models.rare import RARE, tagged_only
+from ..showing.tagging import tag_matches
 from .command import WRONG_USAGE, Refused, add_reason, at_least
-from .given import read_tags
 from .ids import find_execution
+from .listing import GROUPS
 
 
 class Chosen(NamedTuple):
@@ -45,7 +46,7 @@ def add_arguments(parser: ArgumentParser, statuses: Sequence[str]) -> None:
         "--status",
         action="append",
         default=[],
-        help=f"of this status, may be repeated: {', '.join(statuses)}",
+        help=f"of this status, or several with commas between them: {', '.join(statuses)}",
     )
     found.add_argument("--workflow", metavar="NAME", help="of this workflow")
     found.add_argument("--queue", metavar="NAME", help="in this queue")
@@ -75,7 +76,7 @@ def choose(
         raise Refused(
             f"{verb} what? Give ids, or filters such as --status and --workflow", WRONG_USAGE
         )
-    wanted = _statuses(options.status, statuses, verb) or list(usual)
+    wanted = _statuses(options.status, statuses, verb) if options.status else list(usual)
     found = list(islice(_found(options, wanted), options.limit))
     if not found and options.workflow is not None:
         _check_known(options.workflow)
@@ -93,7 +94,9 @@ def _chosen(run: Execution) -> Chosen:
 
 
 def _statuses(given: Sequence[str], statuses: Sequence[str], verb: str) -> list[str]:
-    for status in given:
+    words = [word.strip() for text in given for word in text.split(",")]
+    grouped = [GROUPS.get(word, [word]) for word in words]
+    for status in (word for word in words if word not in GROUPS):
         if status not in ExecutionStatus.values:
             meant = did_you_mean(status, statuses)
             known = ", ".join(statuses)
@@ -104,7 +107,7 @@ def _statuses(given: Sequence[str], statuses: Sequence[str], verb: str) -> list[
                 f"a run that is {status} cannot be chosen to {verb}, only one that is {known}",
                 WRONG_USAGE,
             )
-    return list(dict.fromkeys(given))
+    return [status for status in statuses if any(status in group for group in grouped)]
 
 
 def _found(options: Namespace, statuses: Sequence[str]) -> Iterator[Chosen]:
@@ -117,10 +120,13 @@ def _found(options: Namespace, statuses: Sequence[str]) -> Iterator[Chosen]:
                 workflow=options.workflow,
                 status=wanted,
                 queue=options.queue,
-                tags=read_tags(options.tag),
             )
         except (DurableError, TypeError, ValueError) as error:
             raise Refused(str(error), WRONG_USAGE) from None
+        if options.tag:
+            rows = tagged_only(rows)
+        for tag in options.tag:
+            rows = rows.filter(tag_matches(tag))
         yield from _read(rows)
 
 

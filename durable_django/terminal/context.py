@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from .. import api_repair
+from ..engine import values as gate
 from ..models import Execution
 from ..showing.masking import DOTS
 from ..store.editing import EDITABLE
@@ -63,13 +64,16 @@ manage.py durable context 01980f --set items=@items.json --reason "two were miss
         values = read_settings(options.set, "--set")
         _check_no_dots(values)
         changes = list(_changes(before, values, options.remove))
+        values = {change.key: change.after for change in changes if change.op == "set"}
         if changes and run.status not in EDITABLE:
             raise Refused(f"the context of {run.pk} cannot be changed: it is {run.status}", REFUSED)
         if changes and not options.dry_run:
             run = _edit(run, values, options.remove, options.reason, terminal.by)
         after = _context_of(run)
         terminal.emit(_document(run, after, changes, shown, dry_run=options.dry_run))
-        if changes:
+        if options.set and not changes:
+            terminal.say("The context is so already: nothing was changed.")
+        elif changes:
             for change in changes:
                 _say(terminal, change, shown)
             if options.dry_run:
@@ -107,8 +111,15 @@ def _check_no_dots(values: Mapping[str, Any]) -> None:
             raise Refused(said, WRONG_USAGE)
 
 
+def _same(one: Any, other: Any) -> bool:
+    """Whether two values are stored as the same text: ``True`` is not 1."""
+    return gate.encode(one, "value") == gate.encode(other, "value")
+
+
 def _changes(before: Mapping[str, Any], values: Mapping[str, Any], remove: list[str]) -> Any:
     for key, value in values.items():
+        if key in before and _same(before[key], value):
+            continue
         yield Change(key, "set", key in before, before.get(key), value)
     for key in dict.fromkeys(remove):
         if key not in before:

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 from .. import api
 from ..models import Execution, StepRun, Wait
+from ..showing.visible import visible
 from ..store import clock
 from ..why import why
 from .command import DONE, REFUSED
+from .heads import end, head, why_shape
 from .history import (
     History,
     Mark,
@@ -63,30 +65,29 @@ class _Teller:
         self.story = Story(terminal, self.shown, clock.now(), logs=logs, whole=whole)
         self.told: dict[tuple[type, int], Mark] = {}
         self.told_lines: dict[int, int] = {}
-        self.standing = ""
+        self.standing: Any = None
 
     def look(self, run: Execution) -> None:
         """Tells what is new since the last look."""
-        from .show import head
-
         self.story.now = now = clock.now()
         history = read_history(run, self.shown.mask, self.most)
-        first = not self.standing
+        first = self.standing is None
         if first and not self.terminal.json:
             head(self.terminal, run, self.shown, now)
             self.terminal.say()
         declared = {wait.path: wait for wait in history.waits if not wait.position}
         for row in self._new(history):
             self._tell(row, declared.get(row.path))
-        standing = run.status if run.is_final else " ".join(r.text for r in why(run, now=now))
+        reasons = [] if run.is_final else why(run, now=now)
+        # Their texts tell times, too, which go by.
+        standing = (run.status, [(reason.code, reason.until) for reason in reasons])
         if standing != self.standing:
             self.standing = standing
-            self._tell_standing(run, first)
+            said = " ".join(reason.text for reason in reasons)
+            self._tell_standing(run, "" if first else said)
 
     def end(self, run: Execution) -> None:
         """Tells how it ended."""
-        from .show import end
-
         if not self.terminal.json:
             self.terminal.say(self.terminal.status(run.status))
             end(self.terminal, run, self.shown, whole=self.whole)
@@ -116,9 +117,10 @@ class _Teller:
         for line in self.story.row(row, declared):
             self.terminal.say(line)
 
-    def _tell_standing(self, run: Execution, first: bool) -> None:
+    def _tell_standing(self, run: Execution, said: str) -> None:
         if self.terminal.json:
             found = whole_run(run, reveal=self.terminal.reveal)
-            self.terminal.emit_line({"type": "run", **found, "why": self.standing})
-        elif not first and not run.is_final and self.standing:
-            self.terminal.say(self.shown.mask.text(self.standing), "dim")
+            told = why_shape(run, self.story.now)
+            self.terminal.emit_line({"type": "run", **found, "why": told})
+        elif said:
+            self.terminal.say(visible(self.shown.mask.text(said)), "dim")

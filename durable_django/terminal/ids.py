@@ -63,7 +63,7 @@ def _several(text: str, found: list[Execution]) -> str:
     now = clock.now()
     listed = [
         f"  {run.pk}  {visible(run.workflow_name)}, {run.status}, "
-        f"started {relative(run.created_at, now)}"
+        f"created {relative(run.created_at, now)}"
         for run in found[:LISTED_MAX]
     ]
     more = ["  …"] if len(found) > LISTED_MAX else []

@@ -5,18 +5,27 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from datetime import datetime
 from typing import Final
-
-from django.db.models import QuerySet
+from uuid import UUID
 
 from .. import api
+from ..conf import settings
 from ..models import Execution, ExecutionStatus
 from ..models.status import FINAL_VALUES
+from ..showing.keyset import (
+    Cursor,
+    Page,
+    Way,
+    by_tag,
+    names_of_runs,
+    read_page,
+    ways_by_status,
+    ways_by_workflow,
+)
 from ..showing.masking import Masks
 from ..showing.shapes import run_shape
-from ..showing.tagging import tag_texts
+from ..showing.tagging import tag_matches, tag_texts
 from ..store import clock
 from .command import DONE, WRONG_USAGE, Command, Refused, at_least
-from .given import read_tags
 from .ids import find_execution
 from .run_values import stored
 from .screen import Cell, Column, Terminal
@@ -77,21 +86,16 @@ manage.py durable list --tag customer=42 --limit 100 --json
 
     def run(self, terminal: Terminal, options: Namespace) -> int:
         """The rows, and whether there are more of them."""
-        runs = _asked(options)
-        if options.before:
-            runs = runs.filter(pk__lt=find_execution(options.before).pk)
-        if not terminal.json:
-            runs = runs.defer(*LARGE)
-        rows = list(runs[: options.limit + 1])
-        has_more, rows = len(rows) > options.limit, rows[: options.limit]
+        page = _page(options)
+        rows = _rows(page.ids, whole=terminal.json)
         masks = Masks({(row.workflow_name, row.version) for row in rows}, reveal=terminal.reveal)
         if terminal.json:
             shapes = [run_shape(row, masks.of(row.workflow_name, row.version)) for row in rows]
-            terminal.emit({"runs": stored(shapes), "more": has_more})
+            terminal.emit({"runs": stored(shapes), "more": page.has_older})
         elif rows:
             now = clock.now()
             terminal.table(COLUMNS, [_cells(terminal, row, masks, now) for row in rows])
-            if has_more:
+            if page.has_older:
                 terminal.say(f"There are more: --limit N, or --before {rows[-1].pk}", "dim")
         else:
             terminal.say("No runs.")
@@ -110,16 +114,32 @@ def statuses(given: list[str]) -> list[str] | None:
     return list(dict.fromkeys(found)) or None
 
 
-def _asked(options: Namespace) -> QuerySet[Execution]:
+def _page(options: Namespace) -> Page:
+    """The ids of the runs that are asked for, found by the index that has the fewest of them."""
+    wanted = statuses(options.status)
     try:
-        return api.list_executions(
-            workflow=options.workflow,
-            status=statuses(options.status),
-            queue=options.queue,
-            tags=read_tags(options.tag),
-        )
+        runs = api.list_executions(
+            workflow=options.workflow, status=wanted, queue=options.queue
+        ).order_by()
     except (TypeError, ValueError) as error:
         raise Refused(str(error), WRONG_USAGE) from None
+    for tag in options.tag:
+        runs = runs.filter(tag_matches(tag))
+    older_than = find_execution(options.before).pk if options.before else None
+    return read_page(runs, _ways(options, wanted), Cursor(older_than), options.limit)
+
+
+def _ways(options: Namespace, wanted: list[str] | None) -> list[Way]:
+    if options.tag:
+        return [by_tag(tag_matches(options.tag[0]))]
+    if wanted and ExecutionStatus.COMPLETED not in wanted:
+        return ways_by_status(wanted)
+    return ways_by_workflow([options.workflow] if options.workflow else names_of_runs())
+
+
+def _rows(ids: list[UUID], *, whole: bool) -> list[Execution]:
+    rows = Execution.objects.using(settings.DATABASE).filter(id__any=ids).order_by("-id")
+    return list(rows if whole else rows.defer(*LARGE)) if ids else []
 
 
 def _cells(terminal: Terminal, run: Execution, masks: Masks, now: datetime) -> list[Cell]:

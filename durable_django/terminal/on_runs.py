@@ -98,7 +98,8 @@ class OnRuns(Command):
     def _tell_many(
         self, terminal: Terminal, done: list[dict[str, Any]], refused: list[dict[str, Any]]
     ) -> None:
-        terminal.say(f"{len(done):,} executions were {self.past}.")
+        noun = "execution was" if len(done) == 1 else "executions were"
+        terminal.say(f"{len(done):,} {noun} {self.past}.")
         if refused and not terminal.json:
             for each in refused[:TOLD_MAX]:
                 terminal.warn(each["error"])

@@ -9,6 +9,7 @@ from django.contrib.auth import get_user_model
 
 from ..inputs.api import list_pending_inputs
 from ..models import PendingInput
+from ..showing.masking import Mask, dotted
 from ..showing.prompts import assigned_to, masks_of, shown_prompt
 from .command import DONE, NOT_FOUND, Command, Refused, at_least
 from .ids import find_execution
@@ -58,9 +59,8 @@ manage.py durable pending --workflow approve_expense --json
         has_more, found = len(found) > options.limit, found[: options.limit]
         masks = masks_of(found, reveal=terminal.reveal)
         prompts = {wait.pk: shown_prompt(wait, masks[wait.pk]) for wait in found}
-        terminal.emit(
-            {"inputs": [_document(wait, prompts[wait.pk]) for wait in found], "more": has_more}
-        )
+        told = [_document(wait, prompts[wait.pk], masks[wait.pk]) for wait in found]
+        terminal.emit({"inputs": told, "more": has_more})
         if not found:
             terminal.say("Nobody is waited for.")
             return DONE
@@ -94,7 +94,7 @@ def _user(name: str) -> Any:
         raise Refused(f"no user is called {name!r}", NOT_FOUND) from None
 
 
-def _document(wait: PendingInput, prompt: str) -> dict[str, Any]:
+def _document(wait: PendingInput, prompt: str, mask: Mask) -> dict[str, Any]:
     return {
         "id": wait.pk,
         "execution": wait.execution_id,
@@ -105,8 +105,8 @@ def _document(wait: PendingInput, prompt: str) -> dict[str, Any]:
         "index": wait.index,
         "form": wait.form,
         "prompt": prompt,
-        "fields": stored(wait.fields),
-        "choices": stored(wait.choices),
+        "fields": stored(dotted(mask.value(wait.fields))),
+        "choices": stored(dotted(mask.value(wait.choices))),
         "assignee_kind": wait.assignee_kind,
         "assignee": wait.assignee,
         "created_at": wait.created_at,

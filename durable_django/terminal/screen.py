@@ -85,7 +85,7 @@ class Terminal:
     def say(self, text: str | Text = "", style: str = "") -> None:
         """A line on stdout; nothing with ``--json``. ``style`` is one of rich: "bold", "dim"."""
         if not self.json:
-            self.out.print(_text(text, style), soft_wrap=True)
+            _print(self.out, _text(text, style))
 
     def show(self, what: RenderableType) -> None:
         """Something of rich on stdout; nothing with ``--json``. What is in it must be safe."""
@@ -94,7 +94,7 @@ class Terminal:
 
     def warn(self, text: str | Text) -> None:
         """A line on stderr, with ``--json``, too."""
-        self.err.print(_text(text, "yellow"), soft_wrap=True)
+        _print(self.err, _text(text, "yellow"))
 
     def error(self, text: str) -> None:
         """What went wrong, on stderr: ``error: …``, or ``{"error": …}`` with ``--json``."""
@@ -102,7 +102,7 @@ class Terminal:
             _write(self.err, json_format.dumps({"error": text}))
         else:
             said = Text("error: ", style="bold red").append_text(_text(text))
-            self.err.print(said, soft_wrap=True)
+            _print(self.err, said)
 
     def table(self, columns: Sequence[Column], rows: Iterable[Sequence[Cell]]) -> None:
         """A table that fits the width. Cells are texts, numbers, moments (shown as ages), None."""
@@ -196,6 +196,11 @@ def _text(text: str | Text, style: str = "") -> Text:
         text.stylize(style)
         return text
     return Text(visible(text).expandtabs(4), style=style)
+
+
+def _print(console: Console, text: Text) -> None:
+    """A terminal's lines are broken between words; what goes elsewhere is left as it is."""
+    console.print(text, soft_wrap=not console.is_terminal)
 
 
 def _console(stream: IO[str], no_color: bool, force_color: bool) -> Console:

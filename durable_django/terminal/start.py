@@ -61,7 +61,8 @@ cat order.json | manage.py durable start process_order --input - --wait
         given = options_given(options)
         input = None if options.input is None else read_json(options.input, "--input")
         run, created = _start(cls, input, options.key, {**given, "by": terminal.by})
-        terminal.say(_told(run, created))
+        if not (options.follow and created):
+            terminal.say(_told(run, created))
         if options.follow:
             return follow(terminal, run, ATTEMPTS_SHOWN, logs=True, whole=False)
         if options.wait:

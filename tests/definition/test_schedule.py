@@ -232,7 +232,11 @@ def test_a_mistake_is_told_with_its_line(schedules, words):
 
 @pytest.mark.parametrize(
     ("retention", "words"),
-    [(0, "Meta.retention is 0"), ("30d", "Meta.retention is a timedelta"), (-1, "is negative")],
+    [
+        (0, "leave it out, and RETENTION decides"),
+        ("30d", "Meta.retention is a timedelta"),
+        (-1, "is negative"),
+    ],
 )
 def test_a_wrong_retention_is_told_with_its_line(retention, words):
     given = retention
@@ -245,7 +249,7 @@ def test_a_wrong_retention_is_told_with_its_line(retention, words):
             charge = step(body)
 
 
-def test_a_subclass_can_keep_what_its_base_would_delete():
+def test_a_subclass_can_leave_its_retention_to_the_setting_again():
     class Base(Workflow):
         class Meta:
             retention = 60

@@ -1,4 +1,7 @@
-"""Nothing but `sick` is registered, and time is put back after each test; what only PostgreSQL can show stands in its own file."""
+"""Nothing but `sick` is registered, and time is put back after each test.
+
+What only PostgreSQL can show stands in its own file.
+"""
 
 from collections.abc import Iterator
 

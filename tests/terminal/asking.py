@@ -5,22 +5,18 @@ import sys
 from typing import Any
 
 
-class Asked:
-    """Stands for stdin; ``question`` is what was asked."""
+class Asked(io.StringIO):
+    """Stands for stdin; ``question`` is what stood on stderr when the answer was read."""
 
     def __init__(self, monkeypatch: Any, answer: str, *, is_terminal: bool = True) -> None:
-        self.answers = io.StringIO(answer)
-        self.written = io.StringIO()
-        self.is_terminal = is_terminal
+        super().__init__(answer)
+        self.question = ""
+        self._is_terminal = is_terminal
         monkeypatch.setattr(sys, "stdin", self)
-        monkeypatch.setattr(sys, "stderr", self.written)
 
     def isatty(self) -> bool:
-        return self.is_terminal
+        return self._is_terminal
 
-    def readline(self) -> str:
-        return self.answers.readline()
-
-    @property
-    def question(self) -> str:
-        return self.written.getvalue()
+    def readline(self, *size: Any) -> str:
+        self.question = sys.stderr.getvalue()  # type: ignore[attr-defined]
+        return super().readline(*size)

@@ -48,9 +48,9 @@ def test_several_runs_with_that_beginning_are_listed(two, terminal):
 
 
 def test_of_very_many_a_few_are_listed(durable, terminal):
-    Order = make_order()
+    workflow = make_order()
     for _ in range(8):
-        Order.start()
+        workflow.start()
     said = terminal("show", "0")
     assert said.code == 4
     assert len(said.err.splitlines()) == 7
@@ -65,7 +65,9 @@ def test_an_id_that_no_run_has_ends_with_3(two, terminal, text):
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("text", ["", "-", "xyz", "0199' OR 1=1", "\x1b[2J", "0" * 33, "１２"])
+@pytest.mark.parametrize(
+    "text", ["", "-", "xyz", "0199' OR 1=1", "\x1b[2J", "0" * 33, "\uff11\uff12"]
+)
 def test_what_is_no_id_is_told(text):
     with pytest.raises(Refused, match="is not the id of a run") as refused:
         find_execution(text)

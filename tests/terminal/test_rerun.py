@@ -210,6 +210,14 @@ def test_it_is_changed_and_the_difference_is_told(terminal, Order):
     assert detail_of(made)["removed"] == ["n"]
 
 
+def test_a_value_that_is_there_already_is_no_change(terminal, Order):
+    made = run(Order)
+    said = terminal("context", made.pk, "--set", 'email=""')
+    assert said.out == "The context is so already: nothing was changed.\n"
+    assert not AuditEntry.objects.exists()
+    assert terminal("context", made.pk, "--set", 'email=""', "--set", "n=1").lines == ["+ n: 1"]
+
+
 def test_a_dry_run_tells_the_difference_and_changes_nothing(terminal, Order):
     made = run(Order)
     said = terminal("context", made.pk, "--set", "email=null", "--dry-run")

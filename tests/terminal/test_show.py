@@ -192,7 +192,7 @@ def test_following_for_programs_is_a_line_for_each_thing(terminal, durable, betw
     assert lines[0]["type"] == "run"
     assert lines[-1]["type"] == "run"
     assert lines[-1]["status"] == "completed"
-    assert [line["path"] for line in lines if line["type"] == "attempt"][0] == "read"
+    assert next(line["path"] for line in lines if line["type"] == "attempt") == "read"
     assert "NL91" not in said.out
 
 

@@ -62,6 +62,8 @@ class Command(BaseCommand):
             terminal.error(refused.message)
             code = refused.code
         except KeyboardInterrupt:
+            if terminal.err.is_terminal:
+                terminal.err.print()  # the terminal has written ^C
             code = INTERRUPTED
         except BrokenPipeError:
             code = _drop_stdout()

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import EmptyResultSet
 from django.db import connections
 from django.db.models import BooleanField, F, Q, QuerySet
@@ -63,11 +62,8 @@ class Cursor(NamedTuple):
 
     @classmethod
     def of(cls, query: Mapping[str, Any]) -> Cursor:
-        """The one that an address asks for. IncorrectLookupParameters for what is none."""
-        try:
-            older, newer = (UUID(str(query[k])) if query.get(k) else None for k in (OLDER, NEWER))
-        except ValueError as error:
-            raise IncorrectLookupParameters(error) from error
+        """The one that an address asks for. ValueError for what is none."""
+        older, newer = (UUID(str(query[k])) if query.get(k) else None for k in (OLDER, NEWER))
         return cls(older, None if older else newer)
 
 
