@@ -80,6 +80,8 @@ def _statuses(status: str | Iterable[str] | None) -> tuple[str, ...]:
     final = [each.value for each in FINAL]
     if status is None:
         return tuple(final)
+    if not isinstance(status, Iterable):
+        raise TypeError(f"status is one or several texts, not {status!r:.80}")
     given = [status] if isinstance(status, str) else list(status)
     for each in given:
         if each not in final:

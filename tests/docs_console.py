@@ -27,6 +27,7 @@ FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 _LENGTH = r"(?:under )?\d[\d.,]* (?:ms|s|min(?: \d+ s)?|h(?: \d+ min)?|d(?: \d+ h)?)\b"
 NOISE = [
     (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "ID"),
+    (r"\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) (?=\d{4}-\d\d-\d\d )", "DAY "),
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d[\d:.]*(?:\+00:00|Z)?", "MOMENT"),
     (r"\d{4}-\d\d-\d\d(?: \d\d:\d\d:\d\d)? [A-Z]{3,4}\b", "MOMENT"),
     (r"\b\d\d:\d\d:\d\d\b", "TIME"),

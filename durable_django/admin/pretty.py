@@ -24,6 +24,7 @@ class Pretty(NamedTuple):
 def pretty(value: Any, limit: int | None = None) -> Pretty:
     """``value`` as HTML for a ``<pre>``; ``limit`` is in characters.
 
+    >>> from decimal import Decimal
     >>> pretty({"id": 7, "price": Decimal("9.50")}).html
     '{<span class="durable-key">&quot;id&quot;</span>: <span class="durable-number">7</span>, ...
     """

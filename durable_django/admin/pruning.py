@@ -125,23 +125,31 @@ class PrunePages(ActionPages):
             done.trees,
         ) % {"number": grouped(done.trees)}
         self.message_user(request, told, messages.SUCCESS)
-        if done.kept:
-            told = ngettext(
-                "%(number)s more stays: something of it has not ended, ended later, or is locked "
-                "at this moment.",
-                "%(number)s more stay: something of them has not ended, ended later, or is locked "
-                "at this moment.",
-                done.kept,
-            ) % {"number": grouped(done.kept)}
-            self.message_user(request, told, messages.WARNING)
+        self._tell_kept(request, done.kept)
         if done.is_more:
             told = gettext("There are more; do the same again for them, or use durable prune.")
             self.message_user(request, told, messages.WARNING)
         return HttpResponseRedirect(self.url("prune"))
 
+    def _tell_kept(self, request: HttpRequest, kept: int) -> None:
+        if kept:
+            told = ngettext(
+                "%(number)s run stays: something of it has not ended, ended later, or is locked at "
+                "this moment.",
+                "%(number)s runs stay: something of them has not ended, ended later, or is locked "
+                "at this moment.",
+                kept,
+            ) % {"number": grouped(kept)}
+            self.message_user(request, told, messages.WARNING)
+
     def _review_prune(self, request: HttpRequest, form: PruneForm) -> TemplateResponse:
         """The second page: how many, and the answers of the first one, hidden."""
         found = _call(form.cleaned_data, limit=COUNTED_MAX, timeout=COUNTING_SECONDS, dry_run=True)
+        if not found.trees:
+            told = gettext("There is nothing to delete of what you chose.")
+            self.message_user(request, told, messages.WARNING)
+            self._tell_kept(request, found.kept)
+            return self._ask_prune(request, form)
         context = {
             **self._prune_context(request),
             "review_template": "admin/durable_django/execution/review_prune.html",

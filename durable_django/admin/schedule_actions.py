@@ -23,7 +23,7 @@ from django.utils.translation import gettext, ngettext
 
 from ..conf import settings
 from ..exceptions import DurableError, NotSerializable
-from ..models import Execution, Schedule
+from ..models import Execution, Schedule, ScheduleSource
 from ..showing.schedules import zone_name
 from ..showing.visible import visible
 from ..store import clock
@@ -82,11 +82,14 @@ class ScheduleActions(ScheduleSeeing):
         """What this person can do about the schedule now."""
         if not self.has_manage_permission(request):
             return []
-        return [
+        found = [
             Button(str(action.label), self.address(action.verb, schedule), action.is_danger)
             for action in ACTIONS.values()
             if action.applies(schedule)
         ]
+        if schedule.source == ScheduleSource.PEOPLE:
+            found.insert(0, Button(gettext("Change …"), self.address("edit", schedule)))
+        return found
 
     def action_view(self, request: HttpRequest, object_id: str, verb: str) -> HttpResponse:
         """Asks (GET), shows what follows where there is something to look at, does it (POST)."""
@@ -204,6 +207,7 @@ class ScheduleActions(ScheduleSeeing):
             },
             "answers": list(_answers(form)),
             "explains": "",
+            "reader_zone": "",
             "submit": gettext("Start them now"),
             "shown_input": None,
         }
@@ -225,7 +229,7 @@ class ScheduleActions(ScheduleSeeing):
             "is_danger": action.is_danger,
             "back_url": self.address("change", schedule),
             "shown_input": own,
-            "reader_zone": timezone.get_current_timezone_name(),
+            "reader_zone": timezone.get_current_timezone_name() if action.asks_times else "",
         }
 
     def address(self, page: str, schedule: Schedule) -> str:

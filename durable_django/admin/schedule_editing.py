@@ -173,7 +173,7 @@ class ScheduleEditing(ScheduleActions):
             "crons": ALIASES,
             "zones": sorted(available_timezones()),
             "project_zone": timezone.get_default_timezone_name(),
-            "has_workflows": schedule is not None or bool(form.fields["workflow"].choices),
+            "has_workflows": schedule is not None or bool(self.schedulable(request)),
         }
         return self.ask(request, form, context)
 

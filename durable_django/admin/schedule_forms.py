@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from django import forms
 from django.contrib.admin import widgets
+from django.db.models.fields import BLANK_CHOICE_DASH
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -139,7 +140,8 @@ class ScheduleForm(ReasonForm):
         self.made: Cron | Every | None = None
         fields: Any = self.fields
         if schedule is None:
-            fields["workflow"].choices = [(name, name) for name in names]
+            offered = [(name, name) for name in names]
+            fields["workflow"].choices = [*BLANK_CHOICE_DASH, *offered]
         else:
             del fields["workflow"], fields["name"]
         self.real = None if schedule is None else schedule.input

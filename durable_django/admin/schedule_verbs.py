@@ -40,7 +40,7 @@ class ReasonForm(forms.Form):
 class TriggerForm(ReasonForm):
     """With which input, and why."""
 
-    input = ValueField(label=_("Input"), path="input", required=False, empty=UNSET, rows=8)
+    input = ValueField(label=_("Another input"), path="input", required=False, empty=UNSET, rows=8)
     field_order = ["input", "reason"]
 
 
@@ -84,6 +84,7 @@ class ScheduleAction(NamedTuple):
     form_class: type[forms.Form] = ReasonForm
     is_danger: bool = False
     preview: Callable[[Schedule, Mapping[str, Any]], Any] | None = None
+    asks_times: bool = False
 
 
 def _called(function: str, *names: str) -> Callable[[Schedule, Mapping[str, Any], Any], Any]:
@@ -158,7 +159,7 @@ ACTIONS: Final = {
             _("Switch on …"),
             _("Switch %(name)s on"),
             _(
-                "It goes on with the next tick by its calendar; those that came while it was off "
+                "It goes on with the next time of its calendar; those that came while it was off "
                 "are not made up for. Failures are counted anew."
             ),
             _("Switch it on"),
@@ -180,6 +181,7 @@ ACTIONS: Final = {
             _filled,
             BackfillForm,
             preview=_to_fill,
+            asks_times=True,
         ),
         ScheduleAction(
             "move",
@@ -194,6 +196,7 @@ ACTIONS: Final = {
             _called("move_schedule", "to"),
             _moved,
             MoveForm,
+            asks_times=True,
         ),
         ScheduleAction(
             "delete",

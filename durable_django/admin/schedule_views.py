@@ -17,6 +17,7 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from ..conf import settings
 from ..definition.zones import zone_named
@@ -73,12 +74,18 @@ def state_badge(schedule: Schedule, now: datetime) -> str:
     return badges.badge(_STATES[state], state_label(state))
 
 
-def outcome_badge(tick: ScheduleTick) -> str:
-    """What became of a tick."""
-    known = tick.outcome in TickOutcome.values
-    outcome = TickOutcome(tick.outcome) if known else None
-    look, label = (_OUTCOMES[outcome], outcome.label) if outcome else ("", visible(tick.outcome))
-    return badges.badge(look, str(label))
+def outcome_badge(tick: ScheduleTick, *, is_brief: bool = False) -> str:
+    """What became of a tick; ``is_brief``: in a word or two, for lists."""
+    if tick.outcome not in TickOutcome.values:
+        return badges.badge("", visible(tick.outcome))
+    outcome = TickOutcome(tick.outcome)
+    brief = {
+        TickOutcome.QUEUED: pgettext("a tick", "waits"),
+        TickOutcome.SKIPPED: pgettext("a tick", "left out"),
+        TickOutcome.FAILED: pgettext("a tick", "not started"),
+    }
+    label = brief.get(outcome, outcome.label) if is_brief else outcome.label
+    return badges.badge(_OUTCOMES[outcome], str(label))
 
 
 def zone_of(name: str) -> Any:
@@ -174,7 +181,11 @@ def _tick_view(
     elif pk is not None and pk not in statuses:
         run = _("no longer kept")
     return TickView(
-        moments.at(tick.at, now) or "",
+        format_html(
+            '{} <span class="quiet">({})</span>',
+            wall_time(tick.at, timezone.get_current_timezone()),
+            moments.ago(tick.at, now),
+        ),
         str(tick.get_kind_display()),
         outcome_badge(tick),
         run,

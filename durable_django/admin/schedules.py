@@ -35,6 +35,17 @@ from .schedule_editing import ScheduleEditing
 from .seeing import Sight
 
 NOTHING = "\N{EN DASH}"
+FIELDS = (
+    "schedule",
+    "state",
+    "when",
+    "next",
+    "last",
+    "overlaps",
+    "catches_up",
+    "extras",
+    "since",
+)
 
 
 class Schedules(NewestFirst):
@@ -111,8 +122,8 @@ class ScheduleAdmin(ScheduleEditing):
     list_filter = [StateFilter, ScheduledFilter, SourceFilter]
     parameters = frozenset({"state", "workflow", "source"})
     search_fields = ["workflow_name", "name"]
-    fields = ["state", "when", "next", "last", "overlaps", "catches_up", "extras", "since"]
-    readonly_fields = ["state", "when", "next", "last", "overlaps", "catches_up", "extras", "since"]
+    fields = FIELDS
+    readonly_fields = FIELDS
 
     class Media:
         css = {"all": ["durable_django/overview.css", "durable_django/schedules.css"]}
@@ -152,7 +163,7 @@ class ScheduleAdmin(ScheduleEditing):
         if tick is None:
             return NOTHING
         at = moments.ago(tick.at, seen_at(row))
-        return format_html("{} {}", views.outcome_badge(tick), at)
+        return format_html("{} {}", views.outcome_badge(tick, is_brief=True), at)
 
     @admin.display(description=_("if the run before has not ended"))
     def overlaps(self, row: Schedule) -> str:

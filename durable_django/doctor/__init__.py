@@ -2,7 +2,7 @@
 
 >>> from durable_django import doctor
 >>> for finding in doctor.examine():
-...     print(finding.severity, finding.title, finding.todo)
+...     print(finding.severity, finding.title, finding.todo)  # doctest: +SKIP
 
 It reads figures and rows by index, up to limits, however large the tables are. Nothing is changed
 but by :func:`fix`, which is safe beside workers and when it is done twice.

@@ -21,7 +21,7 @@ from ..models import Schedule
 from ..store import ailing, mending
 from .finding import ERROR, INFO, WARNING, Finding, Fix, Place, places
 from .ward import Ward
-from .wording import ago, length, many, named, sentences
+from .wording import ago, length, many, named, sentences, typed
 
 MANAGE: Final = "durable_django.manage_queue"
 # A backlog of minutes is a busy fleet; one of longer wants more workers.
@@ -164,7 +164,7 @@ def _paused(queue: QueueFigures, ward: Ward) -> Finding:
         title=_("The queue %(queue)s is paused") % {"queue": named(queue.name)},
         what=sentences(what, waits if queue.waiting.number else ""),
         todo=_("If that was forgotten, resume it: manage.py durable queues resume %(queue)s")
-        % {"queue": named(queue.name)},
+        % {"queue": typed(queue.name)},
         where=(Place("queue", queue.name),),
         number=queue.waiting,
     )
@@ -179,7 +179,7 @@ def _unserved(queue: QueueFigures) -> Finding:
         what=_("%(number)s wait in it, and no living worker takes any of them.")
         % {"number": many(queue.waiting)},
         todo=_("Start a worker that serves it: manage.py durable_worker --queues %(queue)s")
-        % {"queue": named(queue.name)},
+        % {"queue": typed(queue.name)},
         where=(Place("queue", queue.name),),
         number=queue.waiting,
     )

@@ -40,11 +40,11 @@ Status = ExecutionStatus
 
 
 class Cure(NamedTuple):
-    """``heals`` changes a locked execution that has the ailment ``told_by``."""
+    """``heals`` changes a locked execution that has the ailment ``told_by``; whether it did."""
 
     name: str
     told_by: ailing.Ailment
-    heals: Callable[[Execution], None]
+    heals: Callable[[Execution], bool]
 
 
 def cure(kind: Cure, ids: Iterable[UUID], by: Any = None) -> int:
@@ -58,9 +58,8 @@ def cure(kind: Cure, ids: Iterable[UUID], by: Any = None) -> int:
 def _cure_one(kind: Cure, pk: UUID, by: Any) -> int:
     with worker_transaction(None):
         row = lock_if_free(pk)
-        if row is None or not kind.told_by([pk]):
+        if row is None or not kind.told_by([pk]) or not kind.heals(row):
             return 0
-        kind.heals(row)
         _tell(row, kind.name, by)
         return 1
 
@@ -78,20 +77,22 @@ def _row(row: Execution) -> Any:
 # -- executions ------------------------------------------------------------------------------
 
 
-def _go_on(row: Execution) -> None:
+def _go_on(row: Execution) -> bool:
     """Ready: who claims it finds what its waits and members gave."""
     _row(row).update(remaining=0, released_id=None, ready_at=clock.now())
     make_ready({row.pk: row.queue})
+    return True
 
 
-def _count_again(row: Execution) -> None:
+def _count_again(row: Execution) -> bool:
     strands = ailing.rows().filter(
         parent_id=row.pk, kind=ExecutionKind.STRAND, finished_at__isnull=True
     )
     _row(row).update(remaining=strands.count())
+    return True
 
 
-def _begin_next(row: Execution) -> None:
+def _begin_next(row: Execution) -> bool:
     """The first that is held back begins; whose end lets the next begin."""
     strands = ailing.rows().filter(parent_id=row.pk, held_back=True, finished_at__isnull=True)
     first = strands.order_by("id").values_list("id", flat=True)[0]
@@ -99,9 +100,10 @@ def _begin_next(row: Execution) -> None:
     ailing.rows().filter(pk=first).update(held_back=False, status=status, ready_at=clock.now())
     _row(row).update(released_id=first)
     wakeup.notify(row.queue)
+    return True
 
 
-def _set_due(row: Execution) -> None:
+def _set_due(row: Execution) -> bool:
     """Looked for again when its time comes. What sleeps without one wakes now."""
     _row(row).filter(status=Status.SLEEPING, wake_at__isnull=True).update(wake_at=clock.now())
     wakes = Q(status__in=(Status.SLEEPING, Status.WAITING), wake_at__isnull=False)
@@ -116,20 +118,30 @@ def _set_due(row: Execution) -> None:
         )
     )
     wakeup.notify_waits()
+    return True
 
 
-def _take_back(row: Execution) -> None:
+def _take_back(row: Execution) -> bool:
     """Ready again, as a suspect, as what a dead worker held is."""
     _row(row).update(
         status=let_go(Status.PENDING), worker_id=None, lease=F("lease") + 1, suspect=True
     )
     wakeup.notify(row.queue)
+    return True
 
 
-def _cancel_orphan(row: Execution) -> None:
+def _cancel_orphan(row: Execution) -> bool:
     """Cancelled, with all other members of the parent that has ended, and what is below them."""
     assert row.parent_id is not None
+    # race: retry-and-orphan. A retry reopens the parent and its strands together, under its lock:
+    # either that is ours, and the parent is still over, or the strands are left alone.
+    parent = lock_if_free(row.parent_id)
+    if parent is None and ailing.rows().filter(pk=row.parent_id).exists():
+        return False
+    if parent is not None and not parent.is_final:
+        return False
     end_below(_run_above(row), [row.parent_id])
+    return True
 
 
 def _run_above(row: Execution) -> UUID:

@@ -136,3 +136,30 @@ def prune_workers() -> int:
         return 0
     gone = rows.filter(id__any=ids).order_by()
     return gone._raw_delete(settings.DATABASE)
+
+
+def find_lost() -> int:
+    """Workers of which there is no row, but that hold something, get one as dead; how many. What
+    they hold is then taken back as from any dead one."""
+    # race: claimed-after-a-week. A machine that slept for longer than its worker's row was kept may
+    # claim before its next heartbeat tells it that it is dead.
+    known = Worker.objects.using(settings.DATABASE).filter(pk=OuterRef("worker_id"))
+    held = Execution.objects.using(settings.DATABASE).filter(~Exists(known), worker__isnull=False)
+    ids = set(held.order_by().values_list("worker_id", flat=True).distinct()[:WORKERS_BATCH])
+    if not ids:
+        return 0
+    now = clock.now()
+    rows = [
+        Worker(
+            id=pk,
+            hostname="?",
+            pid=0,
+            status=WorkerStatus.DEAD,
+            started_at=now,
+            heartbeat_at=now,
+            stopped_at=now,
+        )
+        for pk in sorted(pk for pk in ids if pk is not None)
+    ]
+    Worker.objects.using(settings.DATABASE).bulk_create(rows, ignore_conflicts=True)
+    return len(rows)

@@ -30,7 +30,7 @@ from .screen import Terminal
 from .story import Story, began
 
 # Between two looks.
-PAUSE_SECONDS: Final = 0.5
+PAUSE_SECONDS: Final = 1.0
 
 
 def pause() -> None:
@@ -99,11 +99,10 @@ class _Teller:
             key, mark = (type(row), row.pk), mark_of(row)
             if self.told.get(key) == mark:
                 continue
-            is_known = key in self.told
             self.told[key] = mark
-            # A declared wait is an attempt, too, once it is over.
+            # People read of a declared wait in the line of its attempt.
             is_twin = isinstance(row, Wait) and not row.position and row.path in declared
-            if not (is_twin and (not is_known or not self.terminal.json)):
+            if self.terminal.json or not is_twin:
                 yield row
 
     def _tell(self, row: StepRun | Wait, declared: Wait | None) -> None:
@@ -120,7 +119,7 @@ class _Teller:
     def _tell_standing(self, run: Execution, said: str) -> None:
         if self.terminal.json:
             found = whole_run(run, reveal=self.terminal.reveal)
-            told = why_shape(run, self.story.now)
+            told = why_shape(run, self.shown.mask, self.story.now)
             self.terminal.emit_line({"type": "run", **found, "why": told})
         elif said:
             self.terminal.say(visible(self.shown.mask.text(said)), "dim")

@@ -9,12 +9,15 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from rich.text import Text
+
 from ..conf import settings
 from ..definition import registry
 from ..definition.spelling import did_you_mean
 from ..exceptions import WorkflowNotFound
 from ..graph import graph_of, mermaid, read_states, svg_text
 from ..models import Execution, WorkflowDefinition
+from ..showing.visible import visible
 from .command import DONE, NOT_FOUND, REFUSED, WRONG_USAGE, Command, Refused, at_least
 from .ids import find_execution, range_of
 from .screen import Terminal
@@ -75,8 +78,9 @@ manage.py durable graph 01980f --format svg > run.svg
         )
         if options.output is not None:
             terminal.say(f"Wrote the graph of {drawn.name} v{drawn.version} to {options.output}")
-        else:
-            terminal.say(text)
+        elif not terminal.json:
+            # Not as prose, which is wrapped at the edge of a terminal: a line is a line.
+            terminal.out.print(Text(visible(text)), soft_wrap=True)
         return DONE
 
 
@@ -129,9 +133,9 @@ def _kind_of(output: str | None) -> str:
 
 
 def _drawing(drawn: Drawn, kind: str) -> str:
-    if kind == "mermaid":
-        return mermaid(drawn.structure)
     states = None if drawn.run is None else read_states(drawn.run, drawn.structure)
+    if kind == "mermaid":
+        return mermaid(drawn.structure, states)
     return svg_text(graph_of(drawn.structure, states))
 
 

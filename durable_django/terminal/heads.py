@@ -10,6 +10,7 @@ from typing import Any, Final
 from rich.text import Text
 
 from ..models import Execution
+from ..showing.masking import Mask
 from ..showing.tagging import tag_texts
 from ..showing.visible import visible
 from ..why import why
@@ -61,10 +62,15 @@ def end(terminal: Terminal, run: Execution, shown: RunValues, *, whole: bool) ->
         terminal.say(_cut(error["traceback"].rstrip(), whole, from_end=True), "dim")
 
 
-def why_shape(run: Execution, now: datetime) -> list[dict[str, Any]]:
+def why_shape(run: Execution, mask: Mask, now: datetime) -> list[dict[str, Any]]:
     """Why it stands where it does, for programs."""
     return [
-        {"code": reason.code, "text": reason.text, "verb": reason.verb, "until": reason.until}
+        {
+            "code": reason.code,
+            "text": mask.text(reason.text),
+            "verb": reason.verb,
+            "until": reason.until,
+        }
         for reason in why(run, now=now)
     ]
 

@@ -20,6 +20,7 @@ from ..inputs import answering
 from ..inputs.api import list_pending_inputs
 from ..models import Execution, PendingInput
 from ..showing.prompts import prompts
+from ..store import audit
 from .asked_inputs import document, expects
 from .command import DONE, NOT_FOUND, REFUSED, Command, Refused
 from .given import judged, read_json
@@ -113,7 +114,7 @@ def _give(terminal: Terminal, run: Execution, wait: PendingInput, options: Names
     shown = RunValues(run, reveal=terminal.reveal)
     answer = _judged(wait, options, shown)
     if answer.by == "":
-        answer = answer._replace(by=terminal.by)
+        answer = answer._replace(by=audit.who(terminal.by))
     answering.record(answer)
     value = values.decode(answer.value_text)
     terminal.emit(

@@ -8,6 +8,8 @@ from __future__ import annotations
 from argparse import Namespace
 from typing import Any
 
+from rich.text import Text
+
 from .. import metrics
 from .command import DONE, Command
 from .screen import Terminal
@@ -27,8 +29,12 @@ manage.py durable metrics --json
     def run(self, terminal: Terminal, options: Namespace) -> int:
         """Prints them."""
         found = metrics.collect()
-        terminal.emit({"metrics": [_document(metric) for metric in found]})
-        terminal.say(metrics.as_prometheus(found).removesuffix("\n"))
+        if terminal.json:
+            terminal.emit({"metrics": [_document(metric) for metric in found]})
+        else:
+            # Not as prose, which is wrapped at the edge of a terminal: a line is a line.
+            text = Text(metrics.as_prometheus(found).removesuffix("\n"))
+            terminal.out.print(text, soft_wrap=True)
         return DONE
 
 

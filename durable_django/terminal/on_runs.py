@@ -85,7 +85,7 @@ class OnRuns(Command):
                 for run in runs:
                     self._do_one(terminal, options, run, done, refused, tells=not is_long)
                     advance(1)
-        except KeyboardInterrupt:
+        except BaseException:  # Ctrl-C, or the database has gone
             terminal.warn(f"stopped: {len(done):,} of {len(runs):,} were {self.past}")
             raise
         terminal.emit(self._document(done, refused, dry_run=False))

@@ -207,7 +207,8 @@ def _console(stream: IO[str], no_color: bool, force_color: bool) -> Console:
     found = Console(
         file=stream,
         force_terminal=True if force_color else None,
-        no_color=True if no_color else None,  # None: as NO_COLOR says
+        # "auto" heeds NO_COLOR, which turns off colours; the option turns off all styles.
+        color_system=None if no_color else "auto",
         markup=False,
         emoji=False,
         highlight=False,

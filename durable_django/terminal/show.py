@@ -62,7 +62,7 @@ manage.py durable show 0199a3c2 --whole --json
             terminal.emit(
                 {
                     "run": whole_run(run, reveal=terminal.reveal),
-                    "why": why_shape(run, now),
+                    "why": why_shape(run, shown.mask, now),
                     "context": shown.plain(run.context) if options.context else None,
                     "attempts": [attempt_shape(row, shown.mask) for row in history.attempts],
                     "waits": [wait_shape(wait, shown.mask) for wait in history.waits],

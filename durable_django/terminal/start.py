@@ -5,19 +5,20 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from typing import Any
 
-from django.core.exceptions import ValidationError
+from django.db import DatabaseError
 from rich.text import Text
 
 from .. import api
 from ..conf import settings
-from ..exceptions import DurableError
+from ..exceptions import QueueNotFound
 from ..models import Execution
 from .command import DONE, REFUSED, Command, Refused
 from .following import follow
 from .given import read_json
+from .heads import end
 from .run_values import RunValues, whole_run
 from .screen import Terminal
-from .show import ATTEMPTS_SHOWN, end
+from .show import ATTEMPTS_SHOWN
 from .starting import add_options, options_given, refusal, workflow_called
 from .waiting import ended
 
@@ -66,7 +67,7 @@ cat order.json | manage.py durable start process_order --input - --wait
         if options.follow:
             return follow(terminal, run, ATTEMPTS_SHOWN, logs=True, whole=False)
         if options.wait:
-            run = ended(run)
+            run = ended(terminal, run)
             terminal.say(_end(run, terminal))
             end(terminal, run, RunValues(run, reveal=terminal.reveal), whole=False)
         terminal.emit({**whole_run(run, reveal=terminal.reveal), "created": created})
@@ -81,7 +82,9 @@ def _start(cls: Any, input: Any, key: str | None, given: dict[str, Any]) -> tupl
         known = rows.filter(workflow_name=cls.definition.name, idempotency_key=key).first()
     try:
         run = api.start(cls, input, idempotency_key=key, **given)
-    except (ValidationError, DurableError, TypeError, ValueError) as error:
+    except (DatabaseError, QueueNotFound):
+        raise
+    except Exception as error:  # whatever the workflow's clean_input raises
         name = cls.definition.name
         raise Refused(f"{name} was not started: {refusal(error)}", REFUSED) from error
     return run, known is None or known.pk != run.pk

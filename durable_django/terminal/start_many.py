@@ -13,10 +13,9 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import IO, Any, Final, NamedTuple
 
-from django.core.exceptions import ValidationError
+from django.db import DatabaseError
 
 from .. import api
-from ..exceptions import DurableError
 from ..store.options import input_text, settled
 from .command import DONE, REFUSED, WRONG_USAGE, Command, Refused, at_least
 from .given import judged, lines_of
@@ -148,7 +147,9 @@ def _judge(terminal: Terminal, cls: Any, lines: Iterable[Line]) -> tuple[int, li
                 input_text(cls, _value(line))
             except Refused as error:
                 refused.append({"line": line.number, "error": error.message})
-            except (ValidationError, DurableError, TypeError, ValueError) as error:
+            except DatabaseError:
+                raise
+            except Exception as error:  # whatever the workflow's clean_input raises
                 refused.append({"line": line.number, "error": refusal(error)})
             advance(1)
     return count, refused
@@ -163,11 +164,11 @@ def _start(
         while batch := list(islice(lines, BATCH)):
             try:
                 api.start_many(cls, [_value(line) for line in batch], **given)
-            except (Refused, ValidationError, DurableError, TypeError, ValueError) as error:
-                raise Refused(_stopped(batch, started, refusal(error)), REFUSED) from error
-            except BaseException as error:
+            except (DatabaseError, KeyboardInterrupt) as error:
                 terminal.warn(_stopped(batch, started, type(error).__name__))
                 raise
+            except Exception as error:
+                raise Refused(_stopped(batch, started, refusal(error)), REFUSED) from error
             started += len(batch)
             advance(len(batch))
     return started

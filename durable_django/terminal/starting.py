@@ -13,6 +13,7 @@ from django.core.exceptions import ValidationError
 
 from ..definition import registry
 from ..engine import values
+from ..exceptions import DurableError
 from .given import duration_of, read_moment, read_tags
 
 NO_TIMEOUT = "none"
@@ -60,7 +61,9 @@ def refusal(error: BaseException) -> str:
     """What the gate, the API or ``clean_input`` says of what it does not take, on one line."""
     if isinstance(error, ValidationError):
         return values.visible("; ".join(_messages(error)))
-    return values.visible(error)
+    if isinstance(error, (DurableError, TypeError, ValueError)):
+        return values.visible(error)
+    return values.visible(f"{type(error).__name__}: {error}")  # of the workflow's own code
 
 
 def _messages(error: ValidationError) -> Iterator[str]:

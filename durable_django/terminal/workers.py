@@ -49,7 +49,11 @@ manage.py durable workers --all --limit 20 --json
         elif found:
             _draw(terminal, found, held, now)
         else:
-            terminal.say("No worker is alive. Start one with: manage.py durable_worker")
+            serving = "" if options.queue is None else f" that serves {options.queue}"
+            which = (
+                f"There is no worker{serving}" if options.all else f"No worker{serving} is alive"
+            )
+            terminal.say(f"{which}. Start one: manage.py durable_worker")
         return DONE
 
 

@@ -69,6 +69,9 @@ class Cleaner:
         workers = retention.prune_workers()
         if workers:
             logger.info("deleted %d workers that are long gone", workers)
+        lost = retention.find_lost()
+        if lost:
+            logger.warning("%d workers that nobody knows hold executions: declared dead", lost)
         if not retention.is_any():
             return
         done = self._rounds.run(worker_id, WORK_SECONDS)

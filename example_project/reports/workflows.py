@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db.models import Count, Max, Sum
 
-from durable_django import MemberFailure, Retry, Workflow, minutes, parallel, sequence, step
+from durable_django import Cron, MemberFailure, Retry, Workflow, minutes, parallel, sequence, step
 from example_project.shop.models import Customer, Order, Payment
 
 from .models import Dashboard, Figure
@@ -29,12 +29,14 @@ def dollars_kept() -> Decimal:
 
 
 class BuildDashboard(Workflow):
-    """Revenue, best sellers, loyalty and the revenue in euros, of what the shop has now."""
+    """Revenue, best sellers, loyalty and the revenue in euros, of what the shop has now. It stands
+    on the desk when the week begins."""
 
     class Meta:
         name = "build_dashboard"
         timeout = minutes(10)
         retry = Retry(max_attempts=2, base=0.2, never_on=NoRate)
+        schedules = [Cron("0 6 * * MON", timezone="Europe/Berlin", name="weekly")]
 
     with parallel(on_error="collect") as gather:
 

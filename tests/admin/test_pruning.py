@@ -133,11 +133,14 @@ def test_what_has_not_all_ended_stays_and_is_told(cleaner, old):
     assert "1 more stays" in text(cleaner.post(PAGE, answered()))
     page = text(cleaner.post(PAGE, answered(confirmed="1"), follow=True))
     assert "1 run was deleted" in page
-    assert "1 more stays" in page
+    assert "1 run stays" in page
+    assert "1 run stays" in text(cleaner.post(PAGE, answered()))
 
 
 def test_where_there_is_nothing_it_says_so(cleaner):
-    assert "Nothing would be deleted." in text(cleaner.post(PAGE, answered()))
+    page = text(cleaner.post(PAGE, answered()))
+    assert "There is nothing to delete of what you chose." in page
+    assert "Count them" in cleaner.post(PAGE, answered()).content.decode()
 
 
 def test_who_sees_only_some_runs_deletes_none(cleaner, old, monkeypatch):

@@ -92,6 +92,24 @@ class OneByOne(Workflow):
             self.context.append("gone", self.item)
 
 
+class Turns(Workflow):
+    """Forks; one member at a time, each of which waits."""
+
+    class Meta:
+        name = "tests.turns"
+
+    @step
+    def names(self):
+        return self.input["names"]
+
+    with foreach(names, concurrency=1) as sending:
+        gone = wait_for_event("gone", key=lambda self: self.item)
+
+        @step
+        def note(self):
+            self.context.append("gone", self.item)
+
+
 class Child(Workflow):
     """Is called."""
 
@@ -142,7 +160,7 @@ class Mixed(Workflow):
             return "shipped"
 
 
-ALL = (Pays, Sleeps, Sends, OneByOne, Child, Parent, Asks, Mixed)
+ALL = (Pays, Sleeps, Sends, OneByOne, Turns, Child, Parent, Asks, Mixed)
 
 
 @contextmanager

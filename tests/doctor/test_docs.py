@@ -21,4 +21,4 @@ def test_every_finding_is_in_a_table_and_no_other():
 
 def test_every_permission_of_a_fix_is_told():
     permissions = set(re.findall(r'"durable_django\.(\w+_\w+)"', SOURCES))
-    assert permissions == set(re.findall(r"\(`(\w+)`\)", PAGE))
+    assert permissions == set(re.findall(r"\(`(\w+)`\) \|$", PAGE, re.MULTILINE))

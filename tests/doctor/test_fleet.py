@@ -182,3 +182,9 @@ def test_a_visit_reads_by_a_bounded_number_of_queries(django_assert_max_num_quer
     doctor.examine()
     with django_assert_max_num_queries(100):
         doctor.examine()
+
+
+def test_a_name_in_a_command_is_quoted_for_the_shell():
+    staffed()
+    make_run(queue="a; rm -rf /")
+    assert all_found()["queue_unserved:a; rm -rf /"].todo.endswith("--queues 'a; rm -rf /'")

@@ -6,6 +6,7 @@ import pytest
 import durable_django as durable
 from durable_django import doctor
 from durable_django.models import AuditEntry, Execution, Wait, Worker
+from durable_django.store import mending
 from durable_django.testing import advance, drain, run
 
 from .sick import (
@@ -16,6 +17,7 @@ from .sick import (
     Pays,
     Sends,
     Sleeps,
+    Turns,
     changed,
     found,
     healed,
@@ -100,16 +102,20 @@ def test_a_member_that_waits_for_nothing_is_found_too():
     assert (entry.by, entry.detail["ailment"]) == ("ada", "await_nothing")
 
 
-def test_members_that_are_held_back_by_nobody_begin():
-    execution = durable.start(OneByOne, {"names": ["a", "b", "c"]})
-    drain()
-    assert now_of(execution).status == "completed"
-    execution = run(Sends, {"names": ["a", "b", "c"]})
-    strands = Execution.objects.filter(parent_id=execution.pk)
-    Wait.objects.filter(execution_id=execution.pk).delete()
-    strands.update(status="waiting", held_back=True, lease=0, snapshot="", wake_at=None)
+def test_members_that_are_held_back_by_nobody_begin_one_after_the_other():
+    execution = run(Turns, {"names": ["a", "b", "c"]})
+    strands = Execution.objects.filter(parent_id=execution.pk).order_by("id")
+    Wait.objects.filter(execution_id=execution.pk).update(status="cancelled", resolved_at=later())
+    changed(strands[0], status="cancelled", finished_at=later(), due_at=None)
+    assert list(found()) == ["miscounted", "held_back"]
+    assert healed("miscounted") == 1
     assert healed("held_back") == 1
-    assert sorted(strands.values_list("held_back", flat=True)) == [False, True, True]
+    drain()
+    for name in ("b", "c"):
+        durable.publish_event("gone", key=name)
+        drain()
+    assert now_of(execution).status == "completed"
+    assert now_of(execution).context == {"gone": ["b", "c"]}
 
 
 def test_a_sleeper_that_nobody_would_wake_wakes_in_time():
@@ -175,17 +181,42 @@ def test_what_a_worker_held_when_it_ended_is_handed_back_if_nobody_took_it(statu
     assert healed("held_by_nobody") == 1
 
 
-def test_members_that_outlive_their_run_are_cancelled():
+def outlived():
+    """A run that ended by somebody's SQL, and its member that is ready."""
     execution = run(Sends, {"names": ["a", "b"]})
-    for name in ("a", "b"):
-        durable.publish_event("gone", key=name)
-    from durable_django.store import delivering
-
-    delivering.deliver_all(Worker.objects.latest("id").pk)
+    (waits,) = Wait.objects.filter(execution_id=execution.pk, key="a")
+    Wait.objects.filter(pk=waits.pk).update(status="completed", resolved_at=later())
+    changed(waits.member, status="pending")
     changed(execution, status="cancelled", finished_at=later(), due_at=None)
-    assert healed("orphaned") >= 1
+    return execution
+
+
+def test_members_that_outlive_their_run_are_cancelled():
+    execution = outlived()
+    assert healed("orphaned") == 1
     strands = Execution.objects.filter(parent_id=execution.pk)
     assert set(strands.values_list("status", flat=True)) == {"cancelled"}
+    assert found() == {}
+
+
+def test_members_of_a_run_that_was_deleted_are_cancelled():
+    execution = outlived()
+    Execution.objects.filter(pk=execution.pk)._raw_delete("default")
+    assert healed("orphaned") == 1
+    strands = Execution.objects.filter(parent_id=execution.pk)
+    assert set(strands.values_list("status", flat=True)) == {"cancelled"}
+
+
+def test_members_of_a_run_that_is_retried_at_that_moment_are_left_alone(monkeypatch):
+    # race: retry-and-orphan. It was over when it was looked at, and is not when its lock is ours.
+    execution = outlived()
+    finding = found()["orphaned"]
+    changed(execution, status="waiting", finished_at=None)
+    monkeypatch.setattr(mending, "CANCEL", mending.CANCEL._replace(told_by=list))
+    ids = list(Execution.objects.filter(parent_id=execution.pk).values_list("id", flat=True))
+    assert mending.cure(mending.CANCEL, ids) == 0
+    assert doctor.fix(finding) == 0
+    assert not Execution.objects.filter(status="cancelled").exists()
 
 
 def test_healing_twice_and_healing_the_healthy_changes_nothing():

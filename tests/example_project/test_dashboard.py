@@ -1,11 +1,13 @@
 """The dashboard: figures side by side, the ones that cannot be had told as missing."""
 
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 import pytest
 
-from durable_django import MemberFailure
+from durable_django import MemberFailure, get_schedule, preview_ticks
+from durable_django.store import clock
 from durable_django.testing import (
     advance,
     assert_attempts,
@@ -14,6 +16,7 @@ from durable_django.testing import (
     fail_once,
     run,
     run_step,
+    sync_schedules,
 )
 from example_project.reports.models import Dashboard
 from example_project.reports.workflows import BuildDashboard
@@ -88,3 +91,20 @@ def test_a_shop_without_anything_has_a_dashboard_too():
 def test_the_share_of_regulars_alone():
     outputs = {"count_orders": [1, 2, 7, 1]}
     assert run_step(BuildDashboard.share_of_regulars, outputs=outputs) == (0.5, {})
+
+
+def test_it_is_built_when_the_week_begins(shop):
+    sync_schedules()
+    weekly = get_schedule("build_dashboard: weekly")
+    monday = weekly.next_at.astimezone(ZoneInfo("Europe/Berlin"))
+    assert (monday.weekday(), monday.hour, monday.minute) == (0, 6, 0)
+    advance(weekly.next_at - clock.now())
+    drain()
+    assert Dashboard.objects.count() == 1
+    assert get_schedule(weekly).next_at - weekly.next_at == weekly_gap(weekly)
+
+
+def weekly_gap(schedule):
+    """A week, but for an hour where the clocks change."""
+    first, second = preview_ticks(schedule, 2, after=schedule.next_at - timedelta(seconds=1))
+    return second - first

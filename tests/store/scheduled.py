@@ -79,3 +79,9 @@ def end_runs(status: str = ExecutionStatus.COMPLETED) -> None:
 
 def utc(*parts: int) -> datetime:
     return datetime(*parts, tzinfo=UTC)  # type: ignore[misc,arg-type]
+
+
+def past(hours_ago: int) -> datetime:
+    """On the hour, so many hours ago."""
+    hour = clock.now().replace(minute=0, second=0, microsecond=0)
+    return hour - timedelta(hours=hours_ago)

@@ -31,6 +31,7 @@ EVERY = hours(1)
 @pytest.fixture(autouse=True)
 def _isolated():
     with registry.isolate():
+        registry._classes.clear()  # the example project has schedules, too
         yield
     timetable.forget()
 

@@ -10,7 +10,7 @@ import durable_django as durable
 from durable_django import Workflow, days, step, wait_for_event
 from durable_django.models import Execution, Worker
 from durable_django.store import clock, leases, pruning, retention, trees
-from durable_django.store.retention import Rounds, prune_workers, retention_of
+from durable_django.store.retention import Rounds, find_lost, prune_workers, retention_of
 from durable_django.testing import advance, drain, isolate_registry, run
 from tests.store.rows import held, make_run, make_worker
 
@@ -263,3 +263,19 @@ def test_a_worker_that_stopped_a_week_ago_is_forgotten_unless_it_holds_something
     assert prune_workers() == 1
     assert prune_workers() == 0
     assert make_run().pk
+
+
+# race: claimed-after-a-week
+def test_what_a_worker_claims_whose_row_is_gone_is_taken_back():
+    asleep, other = make_worker(), make_worker()
+    leases.declare_dead(asleep, overdue_only=False)
+    advance(days(8))
+    assert prune_workers() == 1
+    run = held(asleep)  # before its next heartbeat
+    assert not leases.beat(asleep)
+    assert leases.take_back(other) == 0
+    assert (find_lost(), find_lost()) == (1, 0)
+    assert leases.take_back(other) == 1
+    found = Execution.objects.get(pk=run.id)
+    assert (found.status, found.suspect, found.worker_id) == ("pending", True, None)
+    assert set(Worker.objects.values_list("status", flat=True)) == {"alive", "dead"}

@@ -36,6 +36,7 @@ NIGHTLY = Cron("0 3 * * *", timezone="UTC")
 @pytest.fixture(autouse=True)
 def _isolated():
     with registry.isolate():
+        registry._classes.clear()  # the example project has schedules, too
         yield
     timetable.forget()
 

@@ -103,11 +103,11 @@ def test_code_that_calls_the_command_reads_its_output(db, capsys):
 
 def test_colours_are_for_terminals(terminal, Order, durable):
     durable.run(Order)
-    assert "\x1b[" in terminal("list", is_terminal=True).out
+    assert "\x1b[32m" in terminal("list", is_terminal=True).out
     assert "\x1b[" not in terminal("list").out
-    assert "\x1b[" not in terminal("list", "--no-color", is_terminal=True).out.replace(
-        "\x1b[1m", ""
-    ).replace("\x1b[0m", "").replace("\x1b[2m", "")
+    assert "\x1b[" not in terminal("list", "--no-color", is_terminal=True).out
+    assert "\x1b[" not in terminal("--no-color", "list", is_terminal=True).out
+    assert "\x1b[32m" in terminal("list", "--force-color").out
 
 
 def test_no_color_is_honoured(terminal, Order, durable, monkeypatch):

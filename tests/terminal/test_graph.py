@@ -35,8 +35,9 @@ def Order(durable):
 
 
 def test_a_workflow_is_drawn_as_mermaid(terminal, Order):
-    said = terminal("graph", "take_order", width=40)
-    assert (said.code, said.out) == (0, CHART)
+    for is_terminal in (True, False):
+        said = terminal("graph", "take_order", width=20, is_terminal=is_terminal)
+        assert (said.code, said.out) == (0, CHART)
     assert terminal("graph", "take_order", "--json").json == {
         "workflow": "take_order",
         "version": 1,
@@ -55,6 +56,20 @@ def test_a_run_is_drawn_with_where_it_stands(terminal, Order):
         assert ElementTree.fromstring(svg).tag == "{http://www.w3.org/2000/svg}svg"
     assert "failed" in drawn
     assert "failed" not in plain
+
+
+def test_a_run_is_drawn_as_mermaid_too(terminal, Order):
+    made = run(Order)
+    assert terminal("graph", made.pk).lines == [
+        "flowchart TD",
+        '    n0["validate<br>completed"]',
+        '    n1["charge<br>failed"]',
+        "    n0 --> n1",
+        "    classDef bad fill:#fdeaea,stroke:#ba2121,color:#222222",
+        "    class n1 bad",
+        "    classDef good fill:#e2f6e4,stroke:#8fbf96,color:#222222",
+        "    class n0 good",
+    ]
 
 
 def test_the_name_of_the_file_says_how_it_is_written(terminal, Order, tmp_path):

@@ -152,5 +152,8 @@ def test_those_that_stopped_or_serve_another_queue_are_listed_when_asked(termina
 
 
 def test_where_no_worker_is_alive_it_says_how_to_start_one(terminal):
+    worker(status="dead")
     said = terminal("workers")
-    assert (said.code, "manage.py durable_worker" in said.out) == (0, True)
+    assert (said.code, said.out) == (0, "No worker is alive. Start one: manage.py durable_worker\n")
+    said = terminal("workers", "--all", "--queue", "slow")
+    assert said.out.startswith("There is no worker that serves slow.")

@@ -6,7 +6,7 @@ import re
 import pytest
 
 import durable_django
-from durable_django import Workflow, parallel, step
+from durable_django import Workflow, foreach, parallel, step
 from durable_django.models import Execution, StepRun
 from durable_django.terminal import following
 
@@ -85,6 +85,31 @@ def test_members_stand_in_the_timeline_by_their_paths(terminal, durable):
     assert "fetch/invoices" in said.out
     paths = {row["path"] for row in terminal("show", run.pk, "--json").json["attempts"]}
     assert paths == {"fetch", "fetch/user", "fetch/invoices"}
+
+
+def test_the_results_of_a_foreach_are_told_in_brief(terminal, durable):
+    class Sending(Workflow):
+        class Meta:
+            name = "sending"
+
+        @step
+        def people(self):
+            return [f"p{number}" for number in range(20)]
+
+        with foreach(people) as sending:
+
+            @step
+            def send(self):
+                return f"to {self.item}"
+
+    run = durable.run(Sending)
+    said = terminal("show", run.pk, "--limit", "5")
+    assert '["to p0", "to p1", "to p2", "to p3", "to p4", … 15 more]' in said.out
+    for words in (["show", run.pk], ["list"]):
+        told = terminal(*words, "--json").json
+        found = told["run"] if words[0] == "show" else told["runs"][0]
+        assert found["status"] == "completed"
+        assert found["result"] is not None
 
 
 def test_a_wait_tells_whom_and_until_when(terminal, durable):
@@ -193,6 +218,8 @@ def test_following_for_programs_is_a_line_for_each_thing(terminal, durable, betw
     assert lines[-1]["type"] == "run"
     assert lines[-1]["status"] == "completed"
     assert next(line["path"] for line in lines if line["type"] == "attempt") == "read"
+    waits = [line["status"] for line in lines if line["type"] == "wait"]
+    assert waits == ["open", "completed"]
     assert "NL91" not in said.out
 
 

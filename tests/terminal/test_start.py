@@ -23,6 +23,8 @@ def Order(durable):
 
         @classmethod
         def clean_input(cls, input):
+            if input.get("total") == 13:
+                raise KeyError("unlucky")
             if input.get("total", 0) < 0:
                 raise ValidationError({"total": "It is less than nothing."})
             return input
@@ -116,6 +118,7 @@ def test_a_run_may_be_started_for_later_in_the_zone_of_the_terminal(terminal, Or
         (["take_order", "--input", '{"$": ["zone"]}'], 2, "--input cannot be read"),
         (["take_order", "--input", "@/nowhere/order.json"], 2, "cannot be read: No such file"),
         (["take_order", "--input", '{"total": -1}'], 1, "total: It is less than nothing."),
+        (["take_order", "--input", '{"total": 13}'], 1, "KeyError: 'unlucky'"),
         (["take_order", "--at", "tomorrow"], 2, "--at is a time such as"),
         (["take_order", "--timeout", "long"], 2, "--timeout is written like"),
         (["take_order", "--priority", "70000"], 1, "priority"),
@@ -169,8 +172,10 @@ def test_whoever_stops_waiting_leaves_the_run_alone(terminal, Order, monkeypatch
         raise KeyboardInterrupt
 
     monkeypatch.setattr(waiting.time, "sleep", interrupt)
-    assert terminal("start", "take_order", "--wait").code == 130
-    assert durable.get_execution(Execution.objects.get()).status == "pending"
+    said = terminal("start", "take_order", "--wait", "--json")
+    run = durable.get_execution(Execution.objects.get())
+    assert (said.code, said.out, said.err) == (130, "", f"{run.pk} goes on\n")
+    assert run.status == "pending"
 
 
 def test_what_is_sensitive_stays_masked_unless_it_is_asked_for(terminal, Order, driven):

@@ -19,6 +19,8 @@ def Order(durable):
 
         @classmethod
         def clean_input(cls, input):
+            if input.get("total") == 13:
+                raise KeyError("unlucky")
             if input.get("total", 0) < 0:
                 raise ValidationError({"total": "It is less than nothing."})
             return input
@@ -101,9 +103,10 @@ def test_a_dry_run_judges_every_line_and_starts_nothing(terminal, Order, write):
     good = write('{"total": 1}', '{"total": 2}')
     said = terminal("start-many", "take_order", good, "--dry-run")
     assert (said.code, said.out) == (0, "All 2 lines are good. Nothing was started.\n")
-    told = terminal("start-many", "take_order", write('{"total": 1}', "x"), "--dry-run", "--json")
+    told = terminal("start-many", "take_order", write('{"total": 13}', "x"), "--dry-run", "--json")
     assert (told.code, told.json["lines"], told.json["dry_run"]) == (1, 2, True)
-    assert [line["line"] for line in told.json["refused"]] == [2]
+    assert [line["line"] for line in told.json["refused"]] == [1, 2]
+    assert told.json["refused"][0]["error"] == "KeyError: 'unlucky'"
     assert not Execution.objects.exists()
 
 

@@ -14,7 +14,7 @@ from typing import Any, cast
 
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.management.base import BaseCommand, CommandParser, no_translations
-from django.db import DatabaseError
+from django.db import DatabaseError, ProgrammingError
 from django.utils import timezone
 
 from ...exceptions import DurableError
@@ -124,7 +124,9 @@ def _said(error: Exception) -> str:
         return "; ".join(error.messages)
     text = str(error).strip() or type(error).__name__
     if isinstance(error, DatabaseError):
-        return f"the database says: {text}"
+        is_unmade = isinstance(error, ProgrammingError) or "no such table" in text
+        hint = ". Has manage.py migrate been run?" if is_unmade else ""
+        return f"the database says: {text.rstrip('.')}{hint}"
     return text
 
 
