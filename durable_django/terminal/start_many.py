@@ -111,9 +111,9 @@ gzip -dc orders.jsonl.gz | manage.py durable start-many process_order -
 
 
 def _seekable(given: str) -> IO[bytes]:
-    """The file, or a copy on disk of what is piped in: it is read twice."""
+    """The file, or a copy on disk of what can be read only once, such as a pipe."""
     source: IO[bytes] = lines_of(given, "the second argument")
-    if given != "-":
+    if given != "-" and source.seekable():
         return source
     copy: Any = tempfile.TemporaryFile()  # noqa: SIM115  (the caller closes it)
     shutil.copyfileobj(source, copy)

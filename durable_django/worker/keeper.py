@@ -15,7 +15,17 @@ from django.db import Error as DatabaseError
 from django.db import connections
 
 from ..conf import settings
-from ..store import clock, delivering, firing, leases, spreading, tallies, ticks, waking
+from ..store import (
+    clock,
+    delivering,
+    firing,
+    leases,
+    spreading,
+    tallies,
+    ticks,
+    timetable,
+    waking,
+)
 from ..store.transactions import is_away
 from .cleaner import Cleaner
 from .conclusion import note_running
@@ -92,15 +102,16 @@ class Keeper:
             self._wake.clear()
         close_all()
 
-    def look(self) -> None:
+    def look(self) -> bool:
         """Delivers, wakes what is due, fires schedules and takes back what dead workers hold, in
-        the calling thread."""
+        the calling thread; whether a schedule is due all the same, which others fire now."""
         delivering.deliver_all(self.pool.worker_id)
         waking.wake_due(self.pool.worker_id)
         while firing.fire_due(self.pool.worker_id):
             pass
         firing.fire_queued(self.pool.worker_id)
         self._take_over()
+        return bool(timetable.due())
 
     def _look(self) -> float:
         """One round; seconds until the next."""

@@ -52,7 +52,7 @@ class Leader:
         self.woken = True  # something may be ready: set by listener and timers
         self.next_poll = 0.0
         self.parked: Callable[[datetime], None] = lambda wake_at: None
-        self.look: Callable[[], None] = lambda: None
+        self.look: Callable[[], bool] = lambda: False
         self.tell: Callable[[Callable[[], None]], None] = lambda call: call()
         self.committer = Committer(lambda: self.pool.may_start())
         self._missing: set[tuple[str, int]] = set()
@@ -109,8 +109,8 @@ class Leader:
 
     def _is_anything_left(self) -> bool:
         """Whether a burst has more to do: also what is due, or held by a dead worker."""
-        self.look()
-        return is_ready(not_paused(self.queues, self.gates.latest()))
+        # race: fired-beside-a-burst. What others fire at this moment is about to be ready.
+        return self.look() or is_ready(not_paused(self.queues, self.gates.latest()))
 
     def _pause_seconds(self) -> float:
         """Until the next poll, or a look at what waits for a free thread."""

@@ -2,6 +2,8 @@
 
 import io
 import json
+import os
+import threading
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -62,6 +64,16 @@ def test_lines_may_be_piped_in(terminal, Order, monkeypatch):
     piped = io.TextIOWrapper(io.BytesIO(b'{"total": 1}\n{"total": 2}\n'))
     monkeypatch.setattr("sys.stdin", piped)
     assert terminal("start-many", "take_order", "-").code == 0
+    assert totals() == [1, 2]
+
+
+def test_a_file_may_be_a_pipe(terminal, Order, tmp_path):
+    pipe = tmp_path / "orders"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_text, args=('{"total": 1}\n{"total": 2}\n',))
+    writer.start()
+    assert terminal("start-many", "take_order", f"@{pipe}").code == 0
+    writer.join()
     assert totals() == [1, 2]
 
 

@@ -8,7 +8,7 @@ import pytest
 from django.urls import reverse
 
 from durable_django.models import Execution
-from tests.admin.rows import make_run
+from tests.admin.rows import make_run, make_schedule
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -32,7 +32,13 @@ def test_a_run_is_cancelled_by_clicking_from_its_page(page):
 def test_a_phone_scrolls_down_only(open_page):
     run = make_run("failed")
     page = open_page(is_strict=False, width=400)
-    for name, args in (("execution_change", [run.pk]), ("overview_changelist", [])):
+    schedule = [make_schedule().pk]
+    for name, args in (
+        ("execution_change", [run.pk]),
+        ("overview_changelist", []),
+        ("schedule_change", schedule),
+        ("schedule_edit", schedule),
+    ):
         page.goto(reverse(f"admin:durable_django_{name}", args=args))
         over = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
         assert page.evaluate(over) <= 0, name

@@ -9,7 +9,14 @@ from django.urls import reverse
 
 from durable_django.models import Execution, Queue
 from durable_django.store import clock
-from tests.admin.rows import make_definition, make_fork, make_run, make_step, make_worker
+from tests.admin.rows import (
+    make_definition,
+    make_fork,
+    make_run,
+    make_schedule,
+    make_step,
+    make_worker,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -30,7 +37,8 @@ def failed() -> Execution:
 
 
 def lists() -> Iterator[str]:
-    for name in ("overview", "execution", "pendinginput", "queue", "worker", "workflowdefinition"):
+    others = ("pendinginput", "queue", "schedule", "worker", "workflowdefinition")
+    for name in ("overview", "execution", *others):
         yield reverse(f"admin:durable_django_{name}_changelist")
 
 
@@ -80,6 +88,16 @@ def test_a_run_is_cancelled_from_its_form(client):
 def test_the_page_of_a_definition_a_queue_and_a_worker_answers(client):
     definition, worker = make_definition(), make_worker()
     queue = Queue.objects.create(name="mail", created_at=clock.now())
-    for name, row in (("workflowdefinition", definition), ("worker", worker), ("queue", queue)):
+    rows = {"workflowdefinition": definition, "worker": worker, "queue": queue}
+    for name, row in {**rows, "schedule": make_schedule()}.items():
         address = reverse(f"admin:durable_django_{name}_change", args=[row.pk])
         assert client.get(address).status_code == 200, address
+
+
+def test_the_form_of_a_schedule_shows_its_times(client):
+    address = reverse("admin:durable_django_schedule_edit", args=[make_schedule().pk])
+    form = client.get(address).context["adminform"].form
+    sent = {name: form[name].value() or "" for name in form.fields}
+    page = client.post(address, {**sent, "preview": "1"}).content.decode()
+    assert "At 09:00 every day, America/New_York" in page
+    assert "Save this schedule" in page

@@ -103,6 +103,23 @@ def test_a_burst_fires_what_is_due_before_it_ends(workers):
     assert not Execution.objects.exclude(status="completed").exists()
 
 
+def test_a_burst_does_not_end_while_others_fire_what_is_due(workers, monkeypatch):
+    # race: fired-beside-a-burst
+    make_report(Every(60))
+    Schedule.objects.update(next_at=clock.now(), due_at=clock.now())
+    held = [False] * 6
+    fire_due = firing.fire_due
+
+    def fire(*args):
+        """Another worker holds it the first few times."""
+        return held.pop() if held else fire_due(*args)
+
+    monkeypatch.setattr(keeping.firing, "fire_due", fire)
+    workers.wait(workers.start(burst=True))
+    assert held == []
+    assert Execution.objects.get().status == "completed"
+
+
 def test_a_flood_of_schedules_holds_no_timer_up(workers, monkeypatch):
     """What is fired in one look is bounded by time, whatever is due."""
 
