@@ -29,7 +29,7 @@ NOISE = [
     (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "ID"),
     (r"\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) (?=\d{4}-\d\d-\d\d )", "DAY "),
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d[\d:.]*(?:\+00:00|Z)?", "MOMENT"),
-    (r"\d{4}-\d\d-\d\d(?: \d\d:\d\d:\d\d)? [A-Z]{3,4}\b", "MOMENT"),
+    (r"(?:[MTWFS][a-z]{2} )?\d{4}-\d\d-\d\d(?: \d\d:\d\d:\d\d)? [A-Z]{3,4}\b", "MOMENT"),
     (r"\b\d\d:\d\d:\d\d\b", "TIME"),
     (rf"in {_LENGTH}|{_LENGTH} ago|just now", "AGE"),
     (_LENGTH, "LENGTH"),

@@ -30,14 +30,17 @@ def register(
     threads: int,
     executor: str,
     package_version: str,
+    workflows: Sequence[str] = (),
 ) -> UUID:
-    """Writes the row of a new worker; its id."""
+    """Writes the row of a new worker; its id. ``workflows`` is the code it has, as ``"shop.order
+    v1"``."""
     now = clock.now()
     worker = Worker(
         hostname=hostname,
         pid=pid,
         pid_space=pid_space,
         queues=list(queues),
+        workflows=list(workflows),
         threads=threads,
         executor=executor,
         package_version=package_version,

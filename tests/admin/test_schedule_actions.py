@@ -15,7 +15,7 @@ from durable_django.admin.schedule_verbs import ACTIONS
 from durable_django.models import AuditEntry, Execution, Schedule, ScheduleTick
 from durable_django.store import clock
 from tests.admin.conftest import page_of
-from tests.admin.rows import make_schedule
+from tests.admin.rows import make_schedule, now
 from tests.admin.test_schedules import SCHEDULES, VIEWS, page, text
 
 pytestmark = pytest.mark.usefixtures("isolated")
@@ -86,8 +86,8 @@ def test_one_is_switched_off_and_on_again(operator):
         ({"enabled": False, "due_at": None}, "disable"),
         ({"enabled": False, "due_at": None}, "move"),
         ({"source": "code"}, "delete"),
-        ({"retired_at": clock.now(), "due_at": None}, "trigger"),
-        ({"retired_at": clock.now(), "due_at": None}, "enable"),
+        ({"retired_at": now(), "due_at": None}, "trigger"),
+        ({"retired_at": now(), "due_at": None}, "enable"),
     ],
 )
 def test_what_does_not_apply_is_neither_offered_nor_done(operator, fields, verb):
@@ -209,11 +209,11 @@ def test_of_a_long_range_the_last_is_shown_and_how_many_lie_before_it(operator):
 )
 def test_a_range_that_makes_no_sense_is_told_at_its_field(operator, begins, ends, field):
     schedule = make_schedule(cron="0 * * * *", timezone="UTC")
-    now = clock.now()
+    at = clock.now()
     if begins < timedelta(0):
-        begin, end = now + timedelta(days=1), now + timedelta(days=2)
+        begin, end = at + timedelta(days=1), at + timedelta(days=2)
     else:
-        begin, end = now - begins, now - ends
+        begin, end = at - begins, at - ends
     data = {**split("start", begin), **split("end", end), "reason": ""}
     response = operator.post(page(schedule, "backfill"), data)
     assert field in response.context["errors"], response.context["errors"]

@@ -15,7 +15,7 @@ class Reports(Workflow):
     """Scheduled by people."""
 
     class Meta:
-        name = "tests.reports"
+        name = "sick.reports"
 
     @step
     def write(self):
@@ -44,7 +44,7 @@ def test_a_schedule_that_waits_for_its_time_is_well(schedule):
 def test_a_schedule_without_a_next_time_gets_it(schedule):
     left(schedule, next_at=None, due_at=None)
     finding = found()["schedule_asleep"]
-    assert [place.id for place in finding.where] == ["tests.reports: daily"]
+    assert [place.id for place in finding.where] == ["sick.reports: daily"]
     assert healed("schedule_asleep") == 1
     schedule.refresh_from_db()
     assert schedule.due_at > clock.now()
@@ -77,7 +77,7 @@ def test_a_schedule_that_nobody_fires_is_overdue(schedule):
 
 
 def test_a_schedule_whose_workflow_no_worker_has_is_stranded(schedule):
-    staffed(workflows=["tests.reports v1"])
+    staffed(workflows=["sick.reports v1"])
     assert of_schedules() == {}  # one of them does not say what it has
     Schedule.objects.filter(pk=schedule.pk).update(workflow_name="tests.gone")
     assert of_schedules() == {}

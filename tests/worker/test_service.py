@@ -161,3 +161,10 @@ def test_the_definitions_are_recorded_when_it_starts(workers):
     quick = make_quick()
     workers.start()
     until(lambda: WorkflowDefinition.objects.filter(name=quick.definition.name).exists())
+
+
+def test_a_worker_says_which_workflows_it_has(workers):
+    quick = make_quick()
+    workers.start()
+    until(lambda: Worker.objects.exists())
+    assert f"{quick.definition.name} v1" in Worker.objects.get().workflows
