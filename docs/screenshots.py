@@ -65,6 +65,16 @@ for number in range(3):
     ProcessOrder.start({{"order": number}}, queue="evening", tags=["vip"])
 ProcessOrder.start({{"order": 4}}, scheduled_at=now() + timedelta(hours=9))
 
+# A schedule with something behind it.
+when = durable.Cron("0 9 * * MON-FRI", timezone="America/New_York", name="mornings",
+                    input={{"for": "New York"}}, jitter=300, disable_after=3)
+schedule = durable.create_schedule("build_dashboard", when, by=admin)
+durable.backfill_schedule(schedule, now() - timedelta(days=7), now(), reason="lost in the move",
+                          by=admin)
+drain()
+durable.disable_schedule(schedule, reason="holidays", by=admin)
+durable.enable_schedule(schedule, reason="back again", by=admin)
+
 # An order that failed, was looked at, and failed again.
 failed = Execution.objects.filter(error_text__contains="PaymentDeclined").first()
 note = {{"note": "asked the customer for another card"}}
@@ -91,6 +101,7 @@ print("STAGE", json.dumps({{
     "failed": str(failed.pk),
     "paid": str(Event.objects.filter(status="delivered").first().execution_id),
     "definition": second.pk,
+    "schedule": schedule.pk,
     "asked": str(PendingInput.objects.filter(execution__status="waiting").first().pk),
 }}))
 """
@@ -174,6 +185,15 @@ def edit(page: Page) -> None:
     page.click(".submit-row input.default")
 
 
+def add(page: Page) -> None:
+    """Up to the preview of its times."""
+    page.select_option("select[name=workflow]", "process_order")
+    page.fill("input[name=name]", "nightly")
+    page.fill("input[name=cron]", "30 2 * * *")
+    page.fill("input[name=timezone]", "Europe/Paris")
+    page.click(".submit-row input.default")
+
+
 def pages(stage: dict[str, Any]) -> dict[str, tuple[str, Callable[[Page], None] | None]]:
     """Each picture's name, the page's path, and what is done there first."""
     runs = "execution/"
@@ -192,6 +212,8 @@ def pages(stage: dict[str, Any]) -> dict[str, tuple[str, Callable[[Page], None] 
         "edit": (f"{failed}/edit_context/", edit),
         "definition": (f"workflowdefinition/{stage['definition']}/change/?with=1", None),
         "queues": ("queue/", None),
+        "schedule": (f"schedule/{stage['schedule']}/change/", None),
+        "schedule-add": ("schedule/add/", add),
         "inbox": ("pendinginput/", None),
         "answer": (f"pendinginput/{stage['asked']}/change/", None),
     }

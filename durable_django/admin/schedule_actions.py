@@ -24,7 +24,7 @@ from django.utils.translation import gettext, ngettext
 from ..conf import settings
 from ..exceptions import DurableError, NotSerializable
 from ..models import Execution, Schedule, ScheduleSource
-from ..showing.schedules import zone_name
+from ..showing.schedules import gives_input, zone_name
 from ..showing.visible import visible
 from ..store import clock
 from ..store.transactions import repeating
@@ -217,9 +217,9 @@ class ScheduleActions(ScheduleSeeing):
         self, request: HttpRequest, schedule: Schedule, action: ScheduleAction
     ) -> dict[str, Any]:
         title = str(action.title) % {"name": visible(str(schedule))}
-        own = (
-            shown_input(schedule, mask_of(request, schedule)) if action.verb == "trigger" else None
-        )
+        triggers = action.verb == "trigger"
+        asks_code = triggers and gives_input(schedule)
+        shows = triggers and not asks_code
         return {
             "title": title,
             "original": schedule,
@@ -228,7 +228,8 @@ class ScheduleActions(ScheduleSeeing):
             "submit": action.submit,
             "is_danger": action.is_danger,
             "back_url": self.address("change", schedule),
-            "shown_input": own,
+            "shown_input": shown_input(schedule, mask_of(request, schedule)) if shows else None,
+            "gives_input": asks_code,
             "reader_zone": timezone.get_current_timezone_name() if action.asks_times else "",
         }
 

@@ -17,16 +17,18 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
-from django.utils.translation import pgettext
+from django.utils.translation import ngettext, pgettext
 
 from ..conf import settings
 from ..definition.zones import zone_named
 from ..figures.schedules import ScheduleState, state_of
-from ..models import AuditEntry, Execution, Schedule, ScheduleTick, TickOutcome
+from ..models import AuditEntry, AuditVerb, Execution, Schedule, ScheduleTick, TickOutcome
 from ..showing import schedules as said
 from ..showing.masking import Mask
+from ..showing.spoken import exact
 from ..showing.visible import visible
 from . import badges, moments
+from .charts import grouped
 from .facts import link
 from .revealing import reveals
 from .seeing import Sight
@@ -101,7 +103,7 @@ def when(schedule: Schedule) -> str:
     told, cron = said.words(schedule), visible(schedule.cron)
     if not cron or told == cron:
         return told
-    return format_html('{} <code dir="ltr">{}</code>', told, cron)
+    return format_html('<bdi>{}</bdi> <code dir="ltr">{}</code>', told, cron)
 
 
 @dataclass(frozen=True)
@@ -204,15 +206,28 @@ def shown_input(schedule: Schedule, mask: Mask) -> ValueView:
     return Shown(mask, INPUT_LENGTH_MAX).value(schedule.input_text)
 
 
+def _more(verb: str, detail: dict[str, Any]) -> str:
+    """What exactly was decided; of an input only that it was changed: it may hold secrets."""
+    if verb == AuditVerb.MOVE and isinstance(detail.get("to"), datetime):
+        return exact(detail["to"])
+    if verb == AuditVerb.BACKFILL and "count" in detail:
+        told = ngettext("%(n)s run was started.", "%(n)s runs were started.", detail["count"])
+        return told % {"n": grouped(detail["count"])}
+    names = {field.name: field.verbose_name for field in Schedule._meta.concrete_fields}
+    names["input"] = _("input")
+    changed = detail.get("set", {}) if verb == AuditVerb.CHANGE else {}
+    return ", ".join(visible(str(names.get(name, name))) for name in changed)
+
+
 def history(schedule: Schedule, mask: Mask, now: datetime) -> list[dict[str, Any]]:
-    """What was decided about it, the latest first. The details may hold inputs and stay where they
-    are."""
+    """What was decided about it, the latest first."""
     rows = AuditEntry.objects.using(settings.DATABASE).filter(schedule=schedule.key)
     return [
         {
             "at": moments.ago(row.created_at, now),
             "by": visible(row.by),
             "verb": row.get_verb_display(),
+            "more": _more(row.verb, row.detail),
             "reason": visible(mask.text(row.reason)),
         }
         for row in rows[:HISTORY_MAX]

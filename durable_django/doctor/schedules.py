@@ -15,6 +15,7 @@ from ..definition import registry
 from ..exceptions import InvalidState, ScheduleNotFound
 from ..figures import Capped
 from ..models import Schedule
+from ..showing.schedules import mask_of
 from ..store import ticking
 from .finding import ERROR, INFO, WARNING, Finding, Fix, places
 from .ward import Ward
@@ -64,9 +65,14 @@ def _finding(
     )
 
 
+def _masked(schedule: Schedule, text: str) -> str:
+    """A text that an exception gave, without what is sensitive."""
+    return mask_of(schedule, reveal=False).text(text)
+
+
 def _broken(found: Sequence[Schedule]) -> Iterator[Finding]:
     if found:
-        says = _("The first says: %(error)s") % {"error": named(found[0].error)}
+        says = _("The first says: %(error)s") % {"error": named(_masked(found[0], found[0].error))}
         yield _finding(
             "schedule_broken",
             ERROR,
@@ -171,7 +177,9 @@ def _aim(schedule: Schedule, by: Any) -> int:
 
 def _off(found: Sequence[Schedule]) -> Iterator[Finding]:
     if found:
-        why = _("The first says: %(error)s") % {"error": named(found[0].disabled_reason)}
+        why = _("The first says: %(error)s") % {
+            "error": named(_masked(found[0], found[0].disabled_reason))
+        }
         yield _finding(
             "schedule_off",
             WARNING,

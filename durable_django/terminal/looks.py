@@ -41,9 +41,29 @@ _SIGNS: Final = {
     "on": ("●", "+"),
     "off": ("○", "-"),
     "retired": ("■", "-"),
+    "late": ("⚠", "!"),
+    "broken": ("⚠", "!"),
+    "gave_up": ("✗", "x"),
+    "ended": ("■", "-"),
+    "started": ("●", "+"),
+    "queued": ("⧖", "~"),
+    "missed": ("✗", "x"),
 }
 # How a status looks that the admin draws as another.
-_AS: Final = {"open": "waiting", "answered": "pending", "on": "alive", "off": "stopped"}
+_AS: Final = {
+    "open": "waiting",
+    "answered": "pending",
+    "on": "alive",
+    "off": "stopped",
+    "retired": "stopped",
+    "ended": "stopped",
+    "late": "overdue",
+    "broken": "overdue",
+    "gave_up": "failed",
+    "started": "alive",
+    "queued": "waiting",
+    "missed": "timed_out",
+}
 
 
 class TerminalLook(NamedTuple):

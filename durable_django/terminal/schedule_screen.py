@@ -138,9 +138,9 @@ def _ticks(terminal: Terminal, told: list[dict[str, Any]]) -> None:
         Column("TICK"),
         Column("OUTCOME"),
         Column("RUN", fixed=True),
-        Column("STATUS"),
-        Column("BECAUSE OF", rank=2),
-        Column("DETAIL", folds=True, rank=1),
+        Column("STATUS", rank=1),
+        Column("BECAUSE OF", rank=3),
+        Column("DETAIL", folds=True, rank=2),
     ]
     rows = [
         (

@@ -117,7 +117,9 @@ class WorkerService:
             threads=self.threads,
             executor=settings.EXECUTOR,
             package_version=VERSION,
-            workflows=[f"{cls.definition.name} v{cls.definition.version}" for cls in registry.all()],
+            workflows=[
+                f"{cls.definition.name} v{cls.definition.version}" for cls in registry.all()
+            ],
         )
 
     def _dropped(self, worker_id: UUID) -> None:

@@ -259,7 +259,7 @@ def test_what_code_declares_is_switched_and_moved_but_not_changed(operator):
     class Declared(Workflow):
         class Meta:
             name = "tests.declared"
-            schedules = [Cron("@daily", timezone="UTC")]
+            schedules = [Cron("@daily", timezone="UTC", input=lambda tick: {"day": tick.date()})]
 
         @step
         def go(self):
@@ -267,6 +267,8 @@ def test_what_code_declares_is_switched_and_moved_but_not_changed(operator):
 
     api.sync_schedules()
     schedule = Schedule.objects.get(workflow_name="tests.declared")
+    asked = text(operator.get(page(schedule, "trigger")))
+    assert "Its code says for each tick what the run is given." in asked
     operator.post(page(schedule, "disable"), {"reason": ""})
     schedule.refresh_from_db()
     assert not schedule.enabled

@@ -236,6 +236,20 @@ def test_what_was_decided_about_it_is_told(viewer, reports):
     assert "ada switched off holidays" in found
 
 
+def test_it_is_told_what_exactly_was_decided_but_no_input(viewer, reports):
+    schedule = make_schedule(name="nightly")
+    when = Cron("0 10 * * *", timezone="UTC", input={"card": "4111-2222"})
+    api.change_schedule(schedule, when, by="ada")
+    api.move_schedule(schedule, datetime(2040, 1, 1, 3, 7, tzinfo=UTC), by="ada")
+    until = now() - timedelta(minutes=1)
+    api.backfill_schedule(schedule, until - timedelta(days=2), until, by="ada")
+    found = text(viewer.get(page(schedule)))
+    assert "changed: cron expression, time zone, catch up over, input" in found, found
+    assert "moved the next tick: 2040-01-01 03:07:00.000 UTC" in found
+    assert "back-filled: 2 runs were started." in found
+    assert "4111-2222" not in found
+
+
 def test_of_one_that_code_declares_it_says_what_can_be_changed_here(operator, isolated):
     class Declares(Workflow):
         class Meta:

@@ -37,7 +37,9 @@ def busy(reports):
         "tests.reports", EVIL, error=EVIL, input_text=values.encode({EVIL: EVIL}, "input")
     )
     make_tick(schedule, "failed", detail=EVIL)
-    make_tick(schedule, execution=make_run("completed", workflow_name="tests.reports"), kind="trigger")
+    make_tick(
+        schedule, execution=make_run("completed", workflow_name="tests.reports"), kind="trigger"
+    )
     return schedule
 
 
@@ -130,5 +132,5 @@ def test_a_range_is_filled_in_after_a_look(open_page, reports):
     assert page.locator("#id_start_1").input_value() == "02:30:00"
     page.get_by_role("button", name="Look at the times").click()
     page.get_by_role("button", name="Start them now").click()
-    page.get_by_text("3 runs were started.").wait_for()
+    page.get_by_text("3 runs were started.").first.wait_for()
     assert Execution.objects.count() == 3

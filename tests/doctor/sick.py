@@ -30,7 +30,7 @@ class Pays(Workflow):
     """Waits for an event."""
 
     class Meta:
-        name = "tests.pays"
+        name = "sick.pays"
 
     paid = wait_for_event("paid")
 
@@ -43,7 +43,7 @@ class Sleeps(Workflow):
     """Sleeps."""
 
     class Meta:
-        name = "tests.sleeps"
+        name = "sick.sleeps"
         timeout = hours(10)
 
     pause = sleep_for(hours(1))
@@ -57,7 +57,7 @@ class Sends(Workflow):
     """Forks; each of its members waits for an event of its own."""
 
     class Meta:
-        name = "tests.sends"
+        name = "sick.sends"
 
     @step
     def names(self):
@@ -79,7 +79,7 @@ class OneByOne(Workflow):
     """Forks; one member at a time."""
 
     class Meta:
-        name = "tests.one_by_one"
+        name = "sick.one_by_one"
 
     @step
     def names(self):
@@ -96,7 +96,7 @@ class Turns(Workflow):
     """Forks; one member at a time, each of which waits."""
 
     class Meta:
-        name = "tests.turns"
+        name = "sick.turns"
 
     @step
     def names(self):
@@ -114,7 +114,7 @@ class Child(Workflow):
     """Is called."""
 
     class Meta:
-        name = "tests.child"
+        name = "sick.child"
 
     go = wait_for_event("go")
 
@@ -127,7 +127,7 @@ class Parent(Workflow):
     """Calls."""
 
     class Meta:
-        name = "tests.parent"
+        name = "sick.parent"
 
     called = call_workflow(Child)
 
@@ -140,7 +140,7 @@ class Asks(Workflow):
     """Asks somebody."""
 
     class Meta:
-        name = "tests.asks"
+        name = "sick.asks"
 
     boss = wait_for_input("boss", prompt="May I?")
 
@@ -149,7 +149,7 @@ class Mixed(Workflow):
     """A parallel of a wait and a step, which has rows for both."""
 
     class Meta:
-        name = "tests.mixed"
+        name = "sick.mixed"
 
     with parallel() as both:
         paid = wait_for_event("paid")

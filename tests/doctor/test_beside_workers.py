@@ -98,13 +98,13 @@ def go_on():
     for number in range(RUNS):
         for letter in "ab":
             durable.publish_event("gone", key=f"{letter}{number}", keep=durable.hours(1))
-    rows = Execution.objects.filter(workflow_name__in=("tests.child", "tests.pays"))
+    rows = Execution.objects.filter(workflow_name__in=("sick.child", "sick.pays"))
     for pk, name in rows.values_list("id", "workflow_name"):
-        durable.send_event(pk, {"tests.child": "go"}.get(name, "paid"), 5)
+        durable.send_event(pk, {"sick.child": "go"}.get(name, "paid"), 5)
 
 
 def children():
-    return Execution.objects.filter(workflow_name="tests.child").count()
+    return Execution.objects.filter(workflow_name="sick.child").count()
 
 
 @pytest.mark.parametrize("cures", [False, True], ids=["looking", "curing"])
@@ -115,7 +115,7 @@ def test_a_busy_fleet_is_well_at_every_moment_and_every_run_ends(workers, settin
         workers.start()
         until(lambda: children() == RUNS)
         go_on()
-        mixed = [run.pk for run in runs if run.workflow_name == "tests.mixed"]
+        mixed = [run.pk for run in runs if run.workflow_name == "sick.mixed"]
         ended = Execution.objects.filter(kind="workflow", finished_at__isnull=False)
         until(lambda: doctor.error or ended.count() == len(runs) + RUNS - len(mixed))
         until(lambda: doctor.error or doctor.rounds > 1)

@@ -75,8 +75,8 @@ def test_the_living_have_the_time_of_two_heartbeats_to_bury_it(settings):
 
 
 def test_workers_that_a_deploy_has_left_behind_are_named():
-    old = staffed(workflows=["tests.pays v1"], hostname="old")
-    new = staffed(workflows=["tests.pays v2"])
+    old = staffed(workflows=["sick.pays v1"], hostname="old")
+    new = staffed(workflows=["sick.pays v2"])
     elsewhere = staffed(workflows=["other v1"], queues=["other"])
     assert "workers_differ" not in all_found()  # the deploy may be under way
     Worker.objects.filter(pk__in=[new.pk, elsewhere.pk]).update(started_at=later(hours=-2))
@@ -126,9 +126,9 @@ def test_runs_whose_code_no_worker_has_are_found():
     )
     from tests.admin.rows import make_definition
 
-    make_definition(name="tests.pays", version=9)
+    make_definition(name="sick.pays", version=9)
     finding = found()["code_missing"]
-    assert [place.id for place in finding.where] == ["tests.pays v9"]
+    assert [place.id for place in finding.where] == ["sick.pays v9"]
     assert finding.fix is None
 
 

@@ -27,13 +27,13 @@ def old(rows, **columns):
 
 def test_a_run_hears_of_its_child_whose_word_was_lost():
     parent = run(Parent)
-    child = Execution.objects.get(workflow_name="tests.child")
+    child = Execution.objects.get(workflow_name="sick.child")
     durable.send_event(child, "go")
     drain()
     assert now_of(parent).status == "completed"
 
     parent = run(Parent)
-    child = Execution.objects.exclude(pk=child.pk).get(workflow_name="tests.child")
+    child = Execution.objects.exclude(pk=child.pk).get(workflow_name="sick.child")
     changed(child, status="completed", finished_at=later(), due_at=None, result_text="7")
     Wait.objects.filter(execution_id=child.pk).update(status="cancelled", resolved_at=later())
     assert [place.id for place in found()["child_untold"].where] == [str(parent.pk)]
@@ -44,7 +44,7 @@ def test_a_run_hears_of_its_child_whose_word_was_lost():
 
 def test_a_run_whose_child_was_deleted_fails_like_one_whose_child_failed():
     parent = run(Parent)
-    child = Execution.objects.get(workflow_name="tests.child")
+    child = Execution.objects.get(workflow_name="sick.child")
     Wait.objects.filter(execution_id=child.pk).delete()
     child.delete()
     assert healed("child_untold") == 1

@@ -15,7 +15,8 @@ DATABASE_TIME = datetime(2031, 5, 1, tzinfo=UTC)
 
 def test_the_time_is_that_of_the_database_and_goes_on_from_there(django_assert_max_num_queries):
     clock.reset()
-    with django_assert_max_num_queries(1):
+    # On a busy machine it asks again, for an answer that took less time.
+    with django_assert_max_num_queries(clock.ASKED_MOST):
         first, second = clock.now(), clock.now()
     assert first <= second
     assert first.utcoffset() == timedelta(0)
