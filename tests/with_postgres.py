@@ -26,7 +26,7 @@ START_SECONDS_MAX = 60
 # A vacuum of tables that large tests left empty makes the planner believe that they stay so: for
 # each of the rows that one test then writes in one transaction it reads them whole. The properties
 # of repairs took five minutes so, and take forty seconds without.
-QUIET = ("-c", "autovacuum=off")
+QUIET = ("-c", "autovacuum_naptime=1d")
 # A unix socket's path holds about a hundred bytes, of which PostgreSQL uses twenty.
 SOCKET_DIRECTORY_BYTES_MAX = 80
 
