@@ -62,10 +62,13 @@ def test_the_node_in_hand_ends_and_is_recorded_and_the_next_one_waits(workers, k
 
 
 def test_short_steps_stop_in_the_middle_and_none_runs_twice(workers):
-    made = []
+    # So many that they outlast a pause which waits for SQLite's lock on a busy machine.
+    made, steps = [], 2_000
 
     class Counts(Workflow):
-        with durable.loop(until=lambda self: self.iteration == 400, max_iterations=400) as turns:
+        with durable.loop(
+            until=lambda self: self.iteration == steps, max_iterations=steps
+        ) as turns:
 
             @step
             def one(self):
@@ -79,10 +82,10 @@ def test_short_steps_stop_in_the_middle_and_none_runs_twice(workers):
         until_paused(run)
         stopped = len(made)
         rows = StepRun.objects.filter(execution=run, name="one")
-        assert rows.count() == stopped < 400
+        assert rows.count() == stopped < steps
         durable.resume(run)
     run.get_result(timeout=60)
-    assert made == list(range(1, 401))
+    assert made == list(range(1, steps + 1))
 
 
 def test_what_waits_for_a_free_thread_does_not_begin_and_is_handed_back(workers):
