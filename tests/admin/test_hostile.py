@@ -250,6 +250,9 @@ ASKED = (
 )
 
 
+FEW_OF = 8
+
+
 def listed_and_shown() -> list[str]:
     """All lists, and pages of a run, with rows behind them."""
     run = make_run("failed")
@@ -282,13 +285,14 @@ def test_nonsense_in_an_address_is_no_failure(admin_client, nonsense):
         ask_for(admin_client, address, ASKED, nonsense)
 
 
-# One by one, since one parameter may hide what another does: thousands of pages.
+# A few at a time, since one parameter may hide what another does. One by one it is eight thousand
+# pages, which is five minutes, and found nothing more.
 @pytest.mark.slow
 @pytest.mark.parametrize("nonsense", NONSENSE[::5], ids=lambda text: repr(text)[:20])
-def test_nonsense_in_each_parameter_alone_is_no_failure(admin_client, nonsense):
+def test_nonsense_in_a_few_parameters_is_no_failure(admin_client, nonsense):
     for address in listed_and_shown():
-        for name in ASKED:
-            ask_for(admin_client, address, [name], nonsense)
+        for begin in range(FEW_OF):
+            ask_for(admin_client, address, ASKED[begin::FEW_OF], nonsense)
 
 
 JSON_NONSENSE = (
