@@ -11,7 +11,7 @@ from threading import Barrier
 from uuid import UUID
 
 import pytest
-from django.db import connections
+from django.db import connection, connections
 from django.db.models import Count, Q
 
 import durable_django as durable
@@ -168,13 +168,17 @@ def workflow_of(plans: list[Plan]) -> type[Workflow]:
     return Report
 
 
+# The whole year takes five minutes on PostgreSQL, where it was seen once: CI walks its first third.
+LAST = "2026-04-30 12:00" if connection.vendor == "postgresql" else "2027-01-01 12:00"
+
+
 @pytest.mark.parametrize(
     ("start", "end"),
     [
         # In these Europe's clocks are moved.
         pytest.param("2026-03-26 12:00", "2026-03-30 12:00", id="days of spring"),
         pytest.param("2026-10-24 12:00", "2026-10-26 12:00", id="days of autumn"),
-        pytest.param("2026-01-01 12:00", "2027-01-01 12:00", id="a year", marks=pytest.mark.slow),
+        pytest.param("2026-01-01 12:00", LAST, id="a year", marks=pytest.mark.slow),
     ],
 )
 def test_each_tick_becomes_what_an_independent_calculation_says(
