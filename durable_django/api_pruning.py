@@ -95,12 +95,12 @@ def _statuses(status: str | Iterable[str] | None) -> tuple[str, ...]:
 
 
 def _name_of(workflow: WorkflowLike) -> str:
-    from .store import pruning
+    from .models.names import names_of_runs
 
     try:
         return registry.resolve(workflow).definition.name
     except WorkflowNotFound:
-        if isinstance(workflow, str) and workflow in pruning.names_of_runs():
+        if isinstance(workflow, str) and workflow in names_of_runs():
             return workflow
         raise
 

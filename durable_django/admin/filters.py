@@ -19,6 +19,7 @@ from django.utils.translation import gettext_lazy as _
 from ..conf import settings
 from ..definition import registry
 from ..models import Execution, ExecutionStatus, Queue, Worker, WorkerStatus
+from ..models.ids import first_at
 from ..models.status import FINAL_VALUES
 from ..store import clock
 from .seeing import offered_workflows, sees_all, visible_runs
@@ -242,14 +243,8 @@ def _midnight(text: str, after: int = 0) -> datetime:
 
 
 def _created_since(queryset: QuerySet[Execution], moment: datetime) -> QuerySet[Execution]:
-    return queryset.filter(created_at__gte=moment, id__gte=_id_at(moment - CLOCKS_APART_MAX))
+    return queryset.filter(created_at__gte=moment, id__gte=first_at(moment - CLOCKS_APART_MAX))
 
 
 def _created_before(queryset: QuerySet[Execution], moment: datetime) -> QuerySet[Execution]:
-    return queryset.filter(created_at__lt=moment, id__lt=_id_at(moment + CLOCKS_APART_MAX))
-
-
-def _id_at(moment: datetime) -> UUID:
-    """The least UUIDv7 of a moment: ``created_at`` has no index, the key is ordered by time."""
-    milliseconds = min(max(int(moment.timestamp() * 1000), 0), (1 << 48) - 1)
-    return UUID(int=milliseconds << 80)
+    return queryset.filter(created_at__lt=moment, id__lt=first_at(moment + CLOCKS_APART_MAX))

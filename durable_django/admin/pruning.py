@@ -24,10 +24,10 @@ from ..conf import settings
 from ..definition.durations import to_seconds
 from ..exceptions import WorkflowNotFound
 from ..models import FINAL, AuditEntry, AuditVerb
+from ..models.names import names_of_runs
 from ..showing.durations import read_duration, written
 from ..showing.visible import visible
 from ..store import clock
-from ..store.pruning import names_of_runs
 from . import moments
 from .actions.action import CONFIRMED
 from .actions.pages import CHANGE, ActionPages, prefix

@@ -12,13 +12,13 @@ from django.utils.text import smart_split, unescape_string_literal
 from ..conf import settings
 from ..definition import registry
 from ..models import Execution, WorkflowDefinition
+from ..models.names import names_of_runs
 from ..showing.keyset import (
     Bounds,
     Cursor,
     Way,
     by_tag,
     directly,
-    names_of_runs,
     read_page,
     ways_by_workflow,
 )

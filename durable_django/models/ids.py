@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from datetime import datetime
 from uuid import UUID
 
 _lock = threading.Lock()
@@ -47,3 +48,15 @@ def following(first: UUID, count: int) -> list[UUID]:
     ['8057', '8058', '8059']
     """
     return [UUID(int=first.int + number) for number in range(count)]
+
+
+def first_at(moment: datetime) -> UUID:
+    """The least id that could be made at a moment: keys are ordered by time, other columns may have
+    no index.
+
+    >>> from datetime import UTC, datetime
+    >>> first_at(datetime(2023, 7, 1, tzinfo=UTC))
+    UUID('01890ebf-d400-0000-0000-000000000000')
+    """
+    milliseconds = max(int(moment.timestamp() * 1000), 0)
+    return UUID(int=min(milliseconds, 2**48 - 1) << 80)

@@ -161,20 +161,6 @@ def _sql(condition: str, values: Iterable[Any] = ()) -> Any:
     return RawSQL(condition, tuple(values), output_field=BooleanField())
 
 
-def names_of_runs() -> list[str]:
-    """The workflows that runs have: one look into the index for each."""
-    first = f"SELECT workflow_name FROM \"{_TABLE}\" WHERE kind = 'workflow'"
-    last = "ORDER BY workflow_name LIMIT 1"
-    sql = (
-        f"WITH RECURSIVE known(name) AS (SELECT * FROM ({first} {last}) AS a UNION ALL "
-        f"SELECT ({first} AND workflow_name > known.name {last}) FROM known "
-        "WHERE known.name IS NOT NULL) SELECT name FROM known WHERE name IS NOT NULL"
-    )
-    with connections[settings.DATABASE].cursor() as cursor:
-        cursor.execute(sql)
-        return [row[0] for row in cursor.fetchall()]
-
-
 def _ids(parts: list[QuerySet[Execution]]) -> Iterable[UUID]:
     """The ids of all parts, in one statement for each hundred of them."""
     using = connections[settings.DATABASE]

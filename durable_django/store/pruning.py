@@ -14,13 +14,14 @@ from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from django.db import connections
 from django.db.models import BooleanField, Exists, F, OuterRef, QuerySet
 from django.db.models.expressions import RawSQL
 
 from ..conf import settings
 from ..models import FINAL, AuditVerb, Execution, Wait
+from ..models.ids import first_at
 from ..models.lookups import adapt_id
+from ..models.names import names_of_runs
 from . import audit, clock, trees
 from .trees import Ended, Pruned
 
@@ -57,7 +58,7 @@ class Walk:
         self.chosen = chosen
         self.after = after
         self.is_over = False
-        self._until = first_id_at(chosen.before + CLOCKS_APART)
+        self._until = first_at(chosen.before + CLOCKS_APART)
 
     def next(self, count: int) -> list[UUID]:
         """The roots in the next window, at most ``count``; ``is_over`` when there is no more."""
@@ -109,26 +110,6 @@ def _prunable(rows: Any, chosen: Chosen) -> Any:
 
 def _sql(condition: str, values: Iterable[Any]) -> Any:
     return RawSQL(condition, tuple(values), output_field=BooleanField())
-
-
-def first_id_at(moment: datetime) -> UUID:
-    """The least id that is made at a moment."""
-    milliseconds = max(int(moment.timestamp() * 1000), 0)
-    return UUID(int=min(milliseconds, 2**48 - 1) << 80)
-
-
-def names_of_runs() -> list[str]:
-    """The workflows that runs have: one look into the index for each."""
-    first = f"SELECT workflow_name FROM \"{_TABLE}\" WHERE kind = 'workflow'"
-    last = "ORDER BY workflow_name LIMIT 1"
-    sql = (
-        f"WITH RECURSIVE known(name) AS (SELECT * FROM ({first} {last}) AS a UNION ALL "
-        f"SELECT ({first} AND workflow_name > known.name {last}) FROM known "
-        "WHERE known.name IS NOT NULL) SELECT name FROM known WHERE name IS NOT NULL"
-    )
-    with connections[settings.DATABASE].cursor() as cursor:
-        cursor.execute(sql)
-        return [row[0] for row in cursor.fetchall()]
 
 
 # -- by hand -------------------------------------------------------------------------------------

@@ -20,8 +20,10 @@ from ..definition import registry
 from ..definition.durations import to_seconds
 from ..definition.workflow import Workflow
 from ..models import Execution, Worker, WorkerStatus
+from ..models.ids import first_at
+from ..models.names import names_of_runs
 from . import clock, trees
-from .pruning import BATCH, Chosen, Walk, first_id_at, in_transactions, names_of_runs
+from .pruning import BATCH, Chosen, Walk, in_transactions
 from .trees import Pruned, SomebodyCleans
 
 # A run that was passed because it had not ended yet, or not long enough ago, is found by the next
@@ -102,7 +104,7 @@ class Rounds:
                 if time.monotonic() > until:
                     # What is left of this window is found again from where it began.
                     return done._replace(is_more=True)
-            self._after[name] = min(walk.after, first_id_at(before - LOOKED_AT_AGAIN))
+            self._after[name] = min(walk.after, first_at(before - LOOKED_AT_AGAIN))
             if time.monotonic() > until and not walk.is_over:
                 return done._replace(is_more=True)
         return done

@@ -10,13 +10,13 @@ from uuid import UUID
 from .. import api
 from ..conf import settings
 from ..models import Execution, ExecutionStatus
+from ..models.names import names_of_runs
 from ..models.status import FINAL_VALUES
 from ..showing.keyset import (
     Cursor,
     Page,
     Way,
     by_tag,
-    names_of_runs,
     read_page,
     ways_by_status,
     ways_by_workflow,

@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 
 from durable_django.admin.executions import ExecutionAdmin
 from durable_django.models import Execution, ExecutionStatus, Wait
-from durable_django.showing.keyset import names_of_runs
+from durable_django.models.names import names_of_runs
 from tests.admin.conftest import LIST
 from tests.admin.rows import make_definition, make_error, make_fork, make_run, make_step, now
 

@@ -9,8 +9,7 @@ from django.utils.html import escape
 from durable_django.admin import pruning
 from durable_django.admin.executions import ExecutionAdmin
 from durable_django.models import AuditEntry, Execution
-from durable_django.models.ids import following
-from durable_django.store.pruning import first_id_at
+from durable_django.models.ids import first_at, following
 from tests.admin.conftest import LIST
 from tests.admin.rows import make_run, make_step, now
 
@@ -33,7 +32,7 @@ def old(db):
     """Two runs that ended a month ago, one of them failed, and one that did today."""
     month_ago = now() - timedelta(days=31)
     make_run("completed")
-    ids = following(first_id_at(month_ago), 2)
+    ids = following(first_at(month_ago), 2)
     found = [
         make_run(status, workflow_name=name, id=pk, root_id=pk, created_at=month_ago)
         for pk, status, name in zip(ids, ("completed", "failed"), ("tests.paid", EVIL), strict=True)

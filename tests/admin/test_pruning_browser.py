@@ -5,8 +5,7 @@ from datetime import timedelta
 import pytest
 
 from durable_django.models import Execution
-from durable_django.models.ids import following
-from durable_django.store.pruning import first_id_at
+from durable_django.models.ids import first_at, following
 from tests.admin.browser import EVIL, NARROW, WIDE, over, serious_faults
 from tests.admin.conftest import LIST
 from tests.admin.rows import make_run, now
@@ -18,7 +17,7 @@ SUBMIT = "input[type=submit].default"
 
 def make_old(count=3):
     long_ago = now() - timedelta(days=60)
-    for pk in following(first_id_at(long_ago), count):
+    for pk in following(first_at(long_ago), count):
         make_run("failed", id=pk, root_id=pk, created_at=long_ago, workflow_name=EVIL)
 
 
