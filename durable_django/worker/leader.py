@@ -39,6 +39,7 @@ logger = logging.getLogger("durable_django.worker")
 
 WAVE = 64
 WAVE_SECONDS = 0.01
+ASYNC_PER_THREAD = 32
 
 
 class Leader:
@@ -123,16 +124,16 @@ class Leader:
 
     def _room(self) -> int:
         """How many more runs this process would start soon."""
-        room = self._room_in_memory() if self.pool.may_start() else 0
+        pool = self.pool
+        # Whether the next step of what is claimed will run on the loop is not known before.
+        on_loop = ASYNC_PER_THREAD * pool.threads - len(pool.loop.running)
+        room = min(self._room_in_memory(), on_loop) if pool.may_start() else 0
         # In batches: half of what is held has to be gone before more is fetched.
         return 0 if self.pool.fast and room < WAVE // 2 else room
 
     def _room_in_memory(self) -> int:
         pool = self.pool
-        in_loop = len(pool.loop.running)
-        held = len(pool.runs) - in_loop
-        if in_loop > 32 * pool.threads:
-            return 0
+        held = len(pool.runs) - len(pool.loop.running)
         if time.monotonic() < self._crowded_until:
             return pool.threads - held
         average = pool.costs.step_seconds

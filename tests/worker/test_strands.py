@@ -22,6 +22,7 @@ from durable_django import (
     step,
 )
 from durable_django.models import Execution, StepRun
+from durable_django.worker.leader import ASYNC_PER_THREAD
 from tests.waiting import until
 
 SOON = Retry(3, backoff="constant", base=0.01)
@@ -235,23 +236,26 @@ def test_two_values_under_one_key_are_logged_and_the_last_stays(workers):
     assert joins["both[]"] == [], "the same value twice is no conflict"
 
 
-def test_a_hundred_async_members_wait_at_the_same_time(workers):
-    inside, everybody = [], asyncio.Event()
+def test_async_members_wait_at_the_same_time_as_many_as_the_threads_allow(workers):
+    inside, everybody = Gauge(), asyncio.Event()
+    most = 4 * ASYNC_PER_THREAD
 
     class Waits(Workflow):
-        with foreach(lambda self: range(100)) as each:
+        with foreach(lambda self: range(3 * most)) as each:
 
             @step
             async def wait(self):
-                inside.append(self.index)
-                if len(inside) == 100:
+                inside.enter("loop")
+                if inside.most["loop"] == most:
                     everybody.set()
                 await asyncio.wait_for(everybody.wait(), 20)
+                inside.leave("loop")
                 return self.index
 
     run = Waits.start()
-    workers.start(threads=2)
-    assert run.get_result(timeout=20) == list(range(100))
+    workers.start(threads=4)
+    assert run.get_result(timeout=20) == list(range(3 * most))
+    assert inside.most["loop"] == most
 
 
 def test_a_run_is_retried_with_the_members_that_had_not_completed(workers):
