@@ -92,16 +92,19 @@ def start_many(
     scheduled_at: datetime | None = None,
     idempotency_key: str | None = None,
     tags: Iterable[str] | Mapping[str, Any] | None = None,
+    by: Any = None,
 ) -> list[UUID]:
     """Starts a run for each input, in one transaction, a thousand a statement; their ids in order.
 
-    Options as :func:`start`. One ``idempotency_key`` cannot stand for many runs: ValueError.
+    Options as :func:`start`; a ``by`` is kept in the history of each. One ``idempotency_key``
+    cannot stand for many runs: ValueError.
 
     >>> ids = durable.start_many(ProcessOrder, ({"order": o} for o in orders))  # doctest: +SKIP
     """
-    from .store import starting
+    from .store import audit, starting
 
     cls = registry.resolve(workflow)
+    audit.who(by)
     if idempotency_key is not None:
         raise ValueError("start_many takes no idempotency_key: one key stands for one run")
     options = settled(
@@ -114,7 +117,7 @@ def start_many(
         tags=tags,
     )
     texts = [input_text(cls, item, f"input[{index}]") for index, item in enumerate(inputs)]
-    ids = starting.insert_many(options, texts)
+    ids = starting.insert_many(options, texts, by)
     starting.tell_started(cls.definition.name, ids)
     return ids
 

@@ -80,26 +80,29 @@ def publish_event(
     *,
     keep: Duration | None = None,
     idempotency_key: str | None = None,
+    by: Any = None,
 ) -> Event:
     """Sends an event to every run that waits for this name and key; returns its Event.
 
     ``keep`` (a timedelta or seconds) keeps it for waits that begin within that time, also those of
     runs that are yet to be started; None or 0: it reaches those that wait when it is delivered.
     With an ``idempotency_key`` already used for this name and key nothing is sent, and the event
-    that has it is returned.
+    that has it is returned. ``by`` is a user or a text, kept in the history of the runs that wait
+    for it when it is published.
 
     Raises NotSerializable, PayloadTooLarge, TypeError or ValueError naming an argument.
 
     >>> durable.publish_event("payment", key="inv_1", payload={"paid": 12})  # doctest: +SKIP
     """
-    from .store import sending
+    from .store import audit, sending
 
+    audit.who(by)
     event_name, event_key = _read_name(name), read_key(key)
     text = _read_payload(payload)
     keep_seconds = None if keep is None else to_seconds(keep, "keep") or None
     if idempotency_key is not None:
         read_name(idempotency_key, "idempotency_key")
-    return sending.publish(event_name, event_key, text, keep_seconds, idempotency_key)
+    return sending.publish(event_name, event_key, text, keep_seconds, idempotency_key, by)
 
 
 asend_event = sync_to_async(send_event)

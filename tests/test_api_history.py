@@ -3,20 +3,29 @@
 import pytest
 from asgiref.sync import async_to_sync
 from django.contrib.auth import get_user_model
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 import durable_django as durable
 from durable_django import (
     ExecutionNotFound,
     Workflow,
     call_workflow,
+    parallel,
     step,
+    wait_for_all,
+    wait_for_any,
     wait_for_approval,
     wait_for_event,
 )
-from durable_django.models import AuditEntry, Execution
+from durable_django.api_events import publish_event
+from durable_django.models import AuditEntry, Event, Execution
+from durable_django.store import spreading
 from durable_django.testing import drain, run
 
 from .repairs import after, detail_of, history, make_order
+
+PUBLISHED = {"published": True}
 
 
 @pytest.fixture
@@ -53,6 +62,72 @@ def test_an_event_or_a_start_that_was_there_already_leaves_no_word(Order):
     assert [by for _, by, _ in history(made)] == ["a", "a"]
 
 
+def test_each_of_many_runs_says_who_started_it(Order):
+    ids = durable.start_many(Order, [{}, {}, {}], by="ada")
+    assert [history(durable.get_execution(pk)) for pk in ids] == [[("start", "ada", "")]] * 3
+    entry = AuditEntry.objects.filter(execution=ids[2]).get()
+    assert (entry.queue, entry.schedule, entry.detail) == ("", "", {})
+    assert entry.created_at is not None
+    assert durable.start_many(Order, [], by="ada") == []
+
+
+def test_many_runs_that_nobody_is_named_for_are_started_without_another_statement(Order):
+    with CaptureQueriesContext(connection) as asked:
+        durable.start_many(Order, [{}, {}])
+    assert not any(AuditEntry._meta.db_table in query["sql"] for query in asked)
+    assert AuditEntry.objects.count() == 0
+
+
+def test_who_published_an_event_is_told_by_the_runs_that_waited_for_it_once_each(durable):
+    class Waits(Workflow):
+        class Meta:
+            name = "waits"
+
+        with parallel() as both:
+            one = wait_for_event("paid", key=lambda self: self.input)
+            two = wait_for_event("paid", key=lambda self: self.input)
+
+    class Any(Workflow):
+        class Meta:
+            name = "any"
+
+        first = wait_for_any(["paid", "lost"], key="a")
+
+    class Other(Workflow):
+        class Meta:
+            name = "other"
+
+        all_of = wait_for_all(["lost", "found"], key="a")
+
+    mine, other_key, either, neither = (
+        run(cls, given) for cls, given in ((Waits, "a"), (Waits, "b"), (Any, {}), (Other, {}))
+    )
+    event = publish_event("paid", "a", 1, by="bank", idempotency_key="k")
+    publish_event("paid", "a", 1, by="bank", idempotency_key="k")
+    publish_event("paid", "b")
+    for made in (mine, either):
+        assert history(made) == [("send_event", "bank", "")]
+        assert detail_of(made) == {"name": "paid", "key": "a", "event": event.pk} | PUBLISHED
+    assert history(other_key) == history(neither) == []
+    drain()
+    publish_event("paid", "a", by="late")  # mine waits for a second one
+    assert [by for _, by, _ in history(mine)] == ["bank", "late"]
+    assert [by for _, by, _ in history(either)] == ["bank"]
+
+
+def test_an_event_is_published_to_more_runs_than_are_read_at_once(durable, monkeypatch):
+    class Waits(Workflow):
+        class Meta:
+            name = "waits"
+
+        paid = wait_for_event("paid")
+
+    monkeypatch.setattr(spreading, "COPIES", 2)
+    made = [run(Waits) for _ in range(5)]
+    publish_event("paid", by="bank")
+    assert [history(each) for each in made] == [[("send_event", "bank", "")]] * 5
+
+
 def test_who_and_why_are_judged_before_anything_is_written(Order):
     made = run(Order)
     live = Order.start()
@@ -70,8 +145,12 @@ def test_who_and_why_are_judged_before_anything_is_written(Order):
     with pytest.raises(TypeError, match="by"):
         durable.send_event(live, "paid", by=7)
     with pytest.raises(TypeError, match="by"):
+        publish_event("paid", by=7)
+    with pytest.raises(TypeError, match="by"):
         Order.start(by=7)
-    assert AuditEntry.objects.count() == 0
+    with pytest.raises(TypeError, match="by"):
+        durable.start_many(Order, [{}], by=7)
+    assert AuditEntry.objects.count() == Event.objects.count() == 0
     assert Execution.objects.count() == 2
 
 

@@ -20,7 +20,7 @@ from ..models import Execution, Overview
 from ..showing.keyset import Cursor, Way, directly, read_page
 from .actions.bulk import ALL_LABELS, BulkPages
 from .actions.pages import prefix
-from .actions.starting import StartPages
+from .actions.starting_many import StartManyPages
 from .actions.verbs import BULK
 from .exporting import export
 from .pruning import PrunePages
@@ -29,7 +29,7 @@ from .runs import Runs
 from .seeing import Sight
 
 
-class RunsPages(BulkPages, StartPages, PrunePages):
+class RunsPages(BulkPages, StartManyPages, PrunePages):
     """The list of executions and the pages it leads to."""
 
     actions = [*BulkPages.actions, "export_selected"]

@@ -6,7 +6,7 @@ for each would cost as much as the start itself.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -14,11 +14,23 @@ from ..conf import settings
 from ..engine import values
 from ..models import AuditEntry
 from . import clock
+from .hot import insert_rows
 
 # A value of a context that may be nested as deep as any stands two levels down: {"set": {key: …}}.
 AROUND_VALUES = 2
 BY_LENGTH_MAX = 255
 REASON_LENGTH_MAX = 10_000
+
+_COLUMNS = (
+    "execution_id",
+    "queue",
+    "schedule",
+    "verb",
+    "by",
+    "reason",
+    "detail_text",
+    "created_at",
+)
 
 
 def who(by: Any) -> str:
@@ -69,3 +81,13 @@ def record(
         detail_text=encoded(detail or {}),
         created_at=clock.now(),
     )
+
+
+def record_many(
+    verb: str, execution_ids: Iterable[UUID], *, by: Any, detail: Mapping[str, Any] | None = None
+) -> None:
+    """The same entry for each of these runs, in one statement, in the transaction that is open."""
+    said, text, now = who(by), encoded(detail or {}), clock.now()
+    rows = [(pk, "", "", str(verb), said, "", text, now) for pk in execution_ids]
+    if rows:
+        insert_rows(AuditEntry, _COLUMNS, rows)

@@ -20,6 +20,7 @@ from ..models.lookups import adapt_id
 from ..models.status import FINAL_VALUES
 from . import audit, clock, wakeup
 from .hot import adapted
+from .spreading import waiting_for, wants
 from .transactions import worker_transaction
 
 
@@ -61,19 +62,37 @@ def publish(
     payload_text: str,
     keep_seconds: float | None = None,
     idempotency_key: str | None = None,
+    by: Any = None,
 ) -> Event:
     """Writes one event for every run that waits for its name and key, and, for ``keep_seconds``,
     for those that will. With an idempotency key that was used for this name and key already,
-    nothing is written: the event that has it."""
+    nothing is written: the event that has it. ``by`` is who publishes it, whose name is kept by
+    the runs that wait for it at this moment."""
     row = _row(EventKind.EVENT, name, key, payload_text, idempotency_key)
     if keep_seconds is not None:
         row["expires_at"] = clock.after(row["created_at"], keep_seconds)
     while True:
-        event = _insert(_published_sql(tuple(row)), row)
+        with nullcontext() if by is None else worker_transaction(None):
+            event = _insert(_published_sql(tuple(row)), row)
+            if event is not None and by is not None:
+                _record_published(event, by)
         if event is None:
             event = _find(execution=None, name=name, key=key, idempotency_key=idempotency_key)
         if event is not None:  # else it was deleted between the two statements
             return event
+
+
+def _record_published(event: Event, by: Any) -> None:
+    """An entry for each run that waits now. Only read: no wait is locked, so that one that parks
+    at this very moment, or waits later for what is kept, gets the event without an entry."""
+    detail = {"name": event.name, "key": event.key, "event": event.pk, "published": True}
+    told: set[UUID] = set()
+    waits = waiting_for(event, 0)
+    while waits:
+        runs = {wait.execution_id for wait in waits if wants(wait, event)} - told
+        audit.record_many(AuditVerb.SEND_EVENT, runs, by=by, detail=detail)
+        told |= runs
+        waits = waiting_for(event, waits[-1].pk)
 
 
 def _row(

@@ -74,11 +74,11 @@ def _copy_batch(worker_id: UUID, event: Event, after: int) -> _Copied | None:
         locked = rows.first()
         if locked is None or locked.examined_at is not None:
             return None if locked is None else _Copied(None)
-        waits = _waiting_for(event, after)
+        waits = waiting_for(event, after)
         copies = {
             wait.execution_id: copy_of(event, wait.execution_id, EventStatus.NEW, None)
             for wait in waits
-            if wait.kind == "event" or event.name in wait.names
+            if wants(wait, event)
         }
         insert_copies(copies.values())
         if len(waits) == COPIES:
@@ -87,7 +87,9 @@ def _copy_batch(worker_id: UUID, event: Event, after: int) -> _Copied | None:
     return _Copied(None)
 
 
-def _waiting_for(event: Event, after: int) -> list[Wait]:
+def waiting_for(event: Event, after: int) -> list[Wait]:
+    """The next open waits after one that a published event may be for: those that wait for one of
+    several may want others."""
     rows = Wait.objects.using(settings.DATABASE).filter(
         Q(kind="event", name=event.name) | Q(kind__in=("any", "all"), name=""),
         key=event.key,
@@ -95,6 +97,11 @@ def _waiting_for(event: Event, after: int) -> list[Wait]:
         id__gt=after,
     )
     return list(rows.order_by("id")[:COPIES])
+
+
+def wants(wait: Wait, event: Event) -> bool:
+    """Whether what is published under this name is for a wait that :func:`waiting_for` found."""
+    return wait.kind == "event" or event.name in wait.names
 
 
 def _end_spreading(event: Event, now: datetime) -> None:

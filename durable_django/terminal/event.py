@@ -89,6 +89,7 @@ manage.py durable event --publish payment --key inv_1 --payload @payment.json --
                 payload,
                 keep=keep,
                 idempotency_key=options.idempotency_key,
+                by=terminal.by,
             )
         )
         terminal.emit({**_document(event), "awaited": None})

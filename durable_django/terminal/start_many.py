@@ -11,12 +11,14 @@ import tempfile
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import IO, Any, Final, NamedTuple
+from typing import IO, Any, Final
 
 from django.db import DatabaseError
 
 from .. import api
-from ..store.options import input_text, settled
+from ..api_lines import Line, judge, text_of
+from ..api_lines import lines_of as lines_in
+from ..store.options import settled
 from .command import DONE, REFUSED, WRONG_USAGE, Command, Refused, at_least
 from .given import judged, lines_of
 from .screen import Terminal
@@ -25,13 +27,6 @@ from .starting import add_options, options_given, refusal, workflow_called
 BATCH: Final = 1_000
 # So many lines that are refused are told; of more, how many.
 TOLD_MAX: Final = 20
-
-
-class Line(NamedTuple):
-    """The input on a line, which is counted from 1."""
-
-    number: int
-    text: bytes
 
 
 class StartMany(Command):
@@ -68,12 +63,13 @@ gzip -dc orders.jsonl.gz | manage.py durable start-many process_order -
             settled(cls, **given)
         except (TypeError, ValueError) as error:
             raise Refused(refusal(error), WRONG_USAGE) from None
+        given["by"] = terminal.by
         with _seekable(options.lines) as source:
-            count, refused = _judge(terminal, cls, _lines(source, options.from_line))
+            count, refused = _judge(terminal, cls, lines_in(source, options.from_line))
             started = 0
             if not refused and not options.dry_run:
                 source.seek(0)
-                started = _start(terminal, cls, _lines(source, options.from_line), count, given)
+                started = _start(terminal, cls, lines_in(source, options.from_line), count, given)
         self._tell(terminal, cls, options, count, refused, started)
         return REFUSED if refused else DONE
 
@@ -121,36 +117,24 @@ def _seekable(given: str) -> IO[bytes]:
     return copy  # type: ignore[no-any-return]
 
 
-def _lines(source: Iterable[bytes], first: int) -> Iterator[Line]:
-    """The lines that hold something."""
-    for number, text in enumerate(source, 1):
-        if number >= first and text.strip():
-            yield Line(number, text)
-
-
 def _value(line: Line) -> Any:
     """The value on a line. Refused, naming the line."""
     try:
-        text = line.text.decode("utf-8-sig")
+        text = text_of(line)
     except UnicodeDecodeError as error:
         raise Refused(f"no UTF-8: byte {error.start + 1}", REFUSED) from None
-    return judged(text.strip(), "it", "input")
+    return judged(text, "it", "input")
 
 
 def _judge(terminal: Terminal, cls: Any, lines: Iterable[Line]) -> tuple[int, list[dict[str, Any]]]:
     """How many lines there are, and those that would not be taken."""
     count, refused = 0, []
     with terminal.progress(None, "judging") as advance:
-        for line in lines:
+        for verdict in judge(cls, lines, _value):
             count += 1
-            try:
-                input_text(cls, _value(line))
-            except Refused as error:
-                refused.append({"line": line.number, "error": error.message})
-            except DatabaseError:
-                raise
-            except Exception as error:  # whatever the workflow's clean_input raises
-                refused.append({"line": line.number, "error": refusal(error)})
+            if (error := verdict.error) is not None:
+                said = error.message if isinstance(error, Refused) else refusal(error)
+                refused.append({"line": verdict.number, "error": said})
             advance(1)
     return count, refused
 

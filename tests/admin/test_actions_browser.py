@@ -12,6 +12,8 @@ from tests.admin.rows import make_run, make_step
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("isolated")]
 
+FAILS = "?workflow=tests.fails"
+
 
 @pytest.fixture
 def subjects():
@@ -45,7 +47,7 @@ def subjects():
     verbs = {failed: ["retry", "skip", "rerun", "edit_context"], paused: ["resume"]}
     verbs[waiting] = ["send_event", "pause", "cancel", "edit_context"]
     pages = [f"{LIST}{run.pk}/{verb}/" for run, each in verbs.items() for verb in each]
-    start = [f"{LIST}start/", f"{LIST}start/?workflow=tests.fails"]
+    start = [f"{LIST}start/{many}{of}" for many in ("", "many/") for of in ("", FAILS)]
     return [LIST, f"{LIST}?status=failed", *pages, *start, f"{LIST}bulk/cancel/"]
 
 

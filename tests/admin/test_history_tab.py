@@ -75,6 +75,15 @@ def test_who_what_when_and_why_are_told_the_newest_first(viewer):
     assert "mallory" not in said
 
 
+def test_an_event_that_was_published_says_so(viewer):
+    run = make_run("waiting")
+    detail = {"name": "paid", "key": "inv_1", "event": 7, "published": True}
+    make_entry(run, "send_event", detail, by="ada")
+    said = said_in(viewer, run)
+    assert "It was published to every run that waited for it." in said
+    assert "Name paid" in said.replace(":", "")
+
+
 @pytest.mark.parametrize("verb", AuditVerb.values)
 def test_every_verb_has_words(viewer, verb):
     run = make_run()

@@ -339,6 +339,7 @@ def test_nonsense_in_a_form_is_told_beside_the_field_or_taken_as_it_is(admin_cli
         f"{LIST}{waiting.pk}/send_event/",
         f"{LIST}{waiting.pk}/pause/",
         f"{LIST}start/?workflow=tests.order",
+        f"{LIST}start/many/?workflow=tests.order",
         f"{LIST}bulk/cancel/",
         f"/admin/durable_django/pendinginput/{wait.pk}/change/",
         f"{SCHEDULES}add/",

@@ -119,6 +119,7 @@ def pages(transactional_db):
         f"{HOME}pendinginput/{asked.pk}/change/",
         f"{LIST}start/",
         f"{LIST}start/?workflow=process_order",
+        f"{LIST}start/many/?workflow=process_order",
     ]
 
 

@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 
@@ -65,6 +66,7 @@ SENT = {
     "answer-value": '"approved"',
     "post": "yes",
     "_save": "1",
+    "once": "0190f3d8-7a52-7c7e-8f2a-3d1f8c0f1a11",
 }
 
 
@@ -113,11 +115,13 @@ class World:
 
     def address(self, page: Page) -> str:
         address = page.address(self.row_of(page).pk)
-        return f"{address}?workflow=tests.order" if page.name.endswith("_start") else address
+        starts = page.name.endswith(("_start", "_start_many"))
+        return f"{address}?workflow=tests.order" if starts else address
 
     def data(self) -> dict[str, str]:
         runs = (self.run, self.waiting, self.paused)
-        return {**SENT, "ids": " ".join(str(run.pk) for run in runs)}
+        lines = SimpleUploadedFile("lines", b"{}")
+        return {**SENT, "ids": " ".join(str(run.pk) for run in runs), "file": lines}
 
 
 @pytest.fixture

@@ -100,6 +100,7 @@ def test_it_is_started_as_it_was_said(starter, order):
         starter,
         queue="night",
         priority="-2",
+        timeout="1h 30m",
         tags="vip, customer=42",
         idempotency_key="order-7",
         scheduled_at_0=f"{later:%Y-%m-%d}",
@@ -108,6 +109,7 @@ def test_it_is_started_as_it_was_said(starter, order):
     run = Execution.objects.get()
     assert (run.queue, run.priority, run.idempotency_key) == ("night", -2, "order-7")
     assert run.tags == {"vip": True, "customer": "42"}
+    assert run.timeout_at - run.scheduled_at == timedelta(hours=1, minutes=30)
     assert run.status == "scheduled"
     assert f"{run.scheduled_at:%Y-%m-%d}" == f"{later:%Y-%m-%d}"
 

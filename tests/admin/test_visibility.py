@@ -187,6 +187,7 @@ ADDRESSES = {
     },
     "export": f"{LIST}export/",
     "start": f"{LIST}start/",
+    "start many": f"{LIST}start/many/",
     "inbox": INBOX,
     "inbox of everybody": f"{INBOX}?for=all",
     "index": "/admin/",

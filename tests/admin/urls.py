@@ -61,16 +61,12 @@ def needs() -> dict[str, frozenset[str] | None]:
         if action in BULK:
             found[f"{APP}_execution_{action.verb}_many"] = needed
     found[f"{APP}_overview_doctor"] = frozenset({"view_execution"})
-    found[f"{APP}_execution_start"] = frozenset({"view_execution", "start_execution"})
+    for page in ("start", "start_many"):
+        found[f"{APP}_execution_{page}"] = frozenset({"view_execution", "start_execution"})
     found[f"{APP}_execution_prune"] = frozenset({"view_execution", "prune_execution"})
     found[f"{APP}_execution_export"] = frozenset({"view_execution"})
     for verb in QUEUE_ACTIONS:
         found[f"{APP}_queue_{verb}"] = frozenset({"view_queue", "manage_queue"})
-    managed = frozenset({"view_schedule", "view_execution", "manage_schedule"})
-    for page in ("changelist", "change", "history"):
-        found[f"{APP}_schedule_{page}"] = managed - {"manage_schedule"}
-    for verb in ("add", "edit", *SCHEDULE_ACTIONS):
-        found[f"{APP}_schedule_{verb}"] = managed
     managed = frozenset({"view_schedule", "view_execution", "manage_schedule"})
     for page in ("changelist", "change", "history"):
         found[f"{APP}_schedule_{page}"] = managed - {"manage_schedule"}

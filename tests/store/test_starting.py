@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.db import transaction
 
-from durable_django.models import Execution
+from durable_django.models import AuditEntry, Execution
 from durable_django.store import clock
 from durable_django.store.starting import insert, insert_many
 
@@ -88,6 +88,25 @@ def test_many_runs_carry_the_same_options_and_what_is_read_back_is_what_one_star
         if getattr(one, field.attname) != getattr(many, field.attname)
     }
     assert differing <= {"id", "root_id", "created_at"}
+
+
+@pytest.mark.django_db
+def test_of_many_runs_the_first_has_the_key_and_the_same_key_writes_nothing_again():
+    options = OPTIONS._replace(idempotency_key="file")
+    ids = insert_many(options, ['{"n":1}', '{"n":2}', '{"n":3}'], "ada")
+    runs = [now_of(pk) for pk in ids]
+    assert [run.idempotency_key for run in runs] == ["file", None, None]
+    assert [run.input["n"] for run in runs] == [1, 2, 3]
+    assert insert_many(options, ['{"n":4}'], "ada") == []
+    assert (Execution.objects.count(), AuditEntry.objects.count()) == (3, 3)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_many_runs_that_are_started_twice_at_once_are_started_once():
+    options = OPTIONS._replace(idempotency_key="file")
+    made = at_once(*[lambda: insert_many(options, ["{}"] * 3, "ada")] * 4)
+    assert sorted(map(len, made)) == [0, 0, 0, 3]
+    assert (Execution.objects.count(), AuditEntry.objects.count()) == (3, 3)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -72,6 +72,13 @@ def test_an_event_is_published_to_all_that_wait(terminal, Order):
     assert waiting == [7, "none"]
 
 
+def test_who_published_it_stands_in_the_history_of_the_run_that_waited(terminal, Order):
+    made = run(Order, {"invoice": "inv_1"})
+    terminal("event", "--publish", "payment", "--key", "inv_1", "--by", "ada")
+    entry = made.history.get()
+    assert (entry.verb, entry.by, entry.detail["published"]) == ("send_event", "ada", True)
+
+
 def test_a_published_event_may_be_kept_for_those_that_come(terminal, Order):
     told = terminal("event", "--publish", "payment", "--keep", "1h", "--json").json
     assert (told["execution"], told["awaited"], told["expires_at"] is None) == (None, None, False)

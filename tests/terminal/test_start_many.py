@@ -9,7 +9,7 @@ import pytest
 from django.core.exceptions import ValidationError
 
 from durable_django import Workflow, api, step
-from durable_django.models import Execution
+from durable_django.models import AuditEntry, Execution
 from durable_django.terminal import start_many
 
 
@@ -58,6 +58,14 @@ def test_each_line_that_holds_something_becomes_a_run(terminal, Order, write):
     assert {(run.queue, tuple(run.tags)) for run in Execution.objects.all()} == {
         ("slow", ("import",))
     }
+
+
+def test_each_run_says_who_started_it(terminal, Order, write):
+    lines = write('{"total": 1}', '{"total": 2}')
+    terminal("start-many", "take_order", lines, "--by", "ada")
+    entries = AuditEntry.objects.order_by("id").values_list("execution_id", "verb", "by")
+    runs = Execution.objects.order_by("id").values_list("id", flat=True)
+    assert list(entries) == [(pk, "start", "ada") for pk in runs]
 
 
 def test_lines_may_be_piped_in(terminal, Order, monkeypatch):

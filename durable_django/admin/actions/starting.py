@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Mapping
 from typing import Any, is_typeddict
+from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import messages
@@ -22,28 +22,15 @@ from django.utils.translation import gettext_lazy as _
 
 from ...conf import settings
 from ...definition import registry
-from ...exceptions import QueueNotFound
 from ...models import Execution
 from ...models.execution import ExecutionKind
 from ...showing.visible import visible
-from ..inputs_page import NamedSplitDateTime
 from ..seeing import offered_workflows
 from .json_field import ValueField, as_text
-from .pages import REFUSALS, ActionPages, Unseen, prefix, said
+from .pages import REFUSALS, ActionPages, Unseen, prefix
+from .start_options import OptionsForm
 
 PERMISSION = "durable_django.start_execution"
-
-
-class TagsField(forms.CharField):
-    """Tags as people write them: ``vip, customer=42``."""
-
-    def clean(self, value: Any) -> Any:
-        words = [word.strip() for word in super().clean(value).split(",")]
-        words = [word for word in words if word]
-        if not any("=" in word for word in words):
-            return words
-        pairs = (word.partition("=") for word in words)
-        return {name.strip(): text.strip() if equals else True for name, equals, text in pairs}
 
 
 class WorkflowForm(forms.Form):
@@ -57,30 +44,12 @@ class WorkflowForm(forms.Form):
         field.choices = [(name, name) for name in names]
 
 
-class StartForm(forms.Form):
-    """What a run is started with; what is left empty is the workflow's own."""
+class StartForm(OptionsForm):
+    """What a run is started with."""
+
+    field_order = ["input"]
 
     input = ValueField(label=_("Input"), path="input", required=False, empty={}, rows=8)
-    queue = forms.CharField(
-        label=_("Queue"), required=False, max_length=100, widget=widgets.AdminTextInputWidget
-    )
-    priority = forms.IntegerField(
-        label=_("Priority"),
-        required=False,
-        min_value=-32_768,
-        max_value=32_767,
-        widget=widgets.AdminIntegerFieldWidget,
-        help_text=_("Higher first."),
-    )
-    scheduled_at = forms.SplitDateTimeField(
-        label=_("Not before"), required=False, widget=NamedSplitDateTime
-    )
-    tags = TagsField(
-        label=_("Tags"),
-        required=False,
-        widget=widgets.AdminTextInputWidget,
-        help_text=_("Words, or names with values: vip, customer=42"),
-    )
     idempotency_key = forms.CharField(
         label=_("Idempotency key"),
         required=False,
@@ -89,17 +58,11 @@ class StartForm(forms.Form):
         help_text=_("If this workflow has been started with it already, nothing is started."),
     )
 
-    def options(self) -> dict[str, Any]:
-        """The keywords of ``start`` that were given."""
-        names = ("queue", "priority", "scheduled_at", "tags", "idempotency_key")
-        return {name: self.cleaned_data[name] for name in names if self._is_given(name)}
-
-    def _is_given(self, name: str) -> bool:
-        return self.cleaned_data[name] not in (None, "", [])
-
 
 class StartPages(ActionPages):
     """Adds the page that starts a workflow."""
+
+    start_template = "admin/durable_django/execution/start.html"
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.start_view)
@@ -117,16 +80,23 @@ class StartPages(ActionPages):
         known = dict.fromkeys(cls.definition.name for cls in registry.all())
         return [name for name in known if name in offered]
 
-    def start_view(self, request: HttpRequest) -> HttpResponse:
-        """Asks which workflow (GET), then with what (GET ``?workflow=``), and starts it (POST)."""
+    def workflow_asked(self, request: HttpRequest) -> Any:
+        """The class that the address names, None where it names none. PermissionDenied, and
+        Http404 for one that is not offered to this person."""
         if not self.may_start(request):
             raise PermissionDenied
         name = request.GET.get("workflow")
         if not name:
-            return self._choose(request)
+            return None
         if name not in self.startable(request):
             raise Http404
-        cls = registry.get(name)
+        return registry.get(name)
+
+    def start_view(self, request: HttpRequest) -> HttpResponse:
+        """Asks which workflow (GET), then with what (GET ``?workflow=``), and starts it (POST)."""
+        cls = self.workflow_asked(request)
+        if cls is None:
+            return self.choose(request, gettext("Start a workflow"), other="start_many")
         posted = request.method == "POST"
         form = StartForm(request.POST if posted else None, initial={"input": skeleton(cls)})
         if posted and form.is_valid():
@@ -152,7 +122,7 @@ class StartPages(ActionPages):
             form.add_error(None, str(error))
             return None
         except (ValidationError, *REFUSALS) as error:
-            _refuse(form, error)
+            form.refuse(error, "input")
             return None
         told = gettext("%(run)s was started.") % {"run": run}
         self.message_user(request, visible(told), messages.SUCCESS)
@@ -173,38 +143,44 @@ class StartPages(ActionPages):
         self.message_user(request, told, messages.WARNING)
         return HttpResponseRedirect(self.page_of(request, run))
 
-    def _choose(self, request: HttpRequest) -> HttpResponse:
-        return self.ask(
-            request,
-            WorkflowForm(self.startable(request)),
-            {
-                "title": gettext("Start a workflow"),
-                "original": gettext("Start a workflow"),
-                "verb": "start",
-                "submit": gettext("Choose"),
-                "method": "get",
-                "back_url": self.with_filters(request, self.url("changelist")),
-            },
-        )
+    def choose(self, request: HttpRequest, title: str, *, other: str) -> HttpResponse:
+        """Asks which workflow. ``other`` names the page beside this one."""
+        form = WorkflowForm(self.startable(request))
+        context = {"title": title, "submit": gettext("Choose"), "method": "get"}
+        return self.ask_start(request, form, context, other=other)
+
+    def ask_start(
+        self,
+        request: HttpRequest,
+        form: Any,
+        context: dict[str, Any],
+        *,
+        other: str,
+        cls: Any = None,
+    ) -> HttpResponse:
+        """The page that asks, with a link to the ``other`` one, for the same workflow."""
+        query = {} if cls is None else {"workflow": cls.definition.name}
+        address = self.url(other) + (f"?{urlencode(query)}" if query else "")
+        common = {
+            "original": context["title"],
+            "verb": "start",
+            "back_url": self.with_filters(request, self.url("changelist")),
+            f"{other}_url": self.with_filters(request, address),
+        }
+        response: Any = self.ask(request, form, {**common, **context})
+        response.template_name = self.start_template
+        return response  # type: ignore[no-any-return]
 
     def _ask_start(self, request: HttpRequest, cls: Any, form: StartForm) -> HttpResponse:
-        definition = cls.definition
-        form.fields["queue"].widget.attrs["placeholder"] = definition.options.queue
-        form.fields["priority"].widget.attrs["placeholder"] = str(definition.options.priority)
-        doc = (cls.__doc__ or "").strip()
-        title = gettext("Start %(workflow)s") % {"workflow": definition.name}
-        return self.ask(
-            request,
-            form,
-            {
-                "title": title,
-                "original": title,
-                "verb": "start",
-                "explains": [doc] if doc else [],
-                "submit": gettext("Start"),
-                "back_url": self.with_filters(request, self.url("changelist")),
-            },
-        )
+        title = gettext("Start %(workflow)s") % {"workflow": cls.definition.name}
+        context = {"title": title, "explains": doc_of(cls), "submit": gettext("Start")}
+        return self.ask_start(request, form.hinting(cls), context, other="start_many", cls=cls)
+
+
+def doc_of(cls: Any) -> list[str]:
+    """What the class says of itself, in its docstring."""
+    doc = (cls.__doc__ or "").strip()
+    return [doc] if doc else []
 
 
 def skeleton(cls: Any) -> str:
@@ -220,22 +196,3 @@ def _keys(cls: Any) -> list[str]:
         if is_typeddict(found):
             return list(inspect.get_annotations(found))
     return []
-
-
-def _refuse(form: StartForm, error: BaseException) -> None:
-    """Puts a refusal beside the field that it is about."""
-    if isinstance(error, ValidationError):
-        form.add_error("input", _messages(error))
-    elif isinstance(error, QueueNotFound):
-        form.add_error("queue", said(error))
-    else:
-        named = next((name for name in form.fields if str(error).startswith(name)), None)
-        form.add_error(named, said(error))
-
-
-def _messages(error: ValidationError) -> Any:
-    """The messages of ``clean_input``, each with the key that it is about."""
-    if not hasattr(error, "error_dict"):
-        return error.messages
-    found: Mapping[str, list[str]] = error.message_dict
-    return [f"{key}: {text}" for key, texts in found.items() for text in texts]

@@ -38,6 +38,7 @@ FACTS: Final = {
 SAID: Final = {
     "compensate": _("What it had completed is undone."),
     "new_input": _("The new run has another input."),
+    "published": _("It was published to every run that waited for it."),
 }
 RUNS: Final = {"new": _("New run"), "original": _("Run again from")}
 # Told together: as changes, or with the visits. Where in the run an edit falls is for the engine.
