@@ -1,4 +1,4 @@
-"""Takes the pictures of the admin in docs/images: `python docs/screenshots.py`.
+"""Takes the pictures of the admin in docs/images: `python docs/screenshots.py [--only overview]`.
 
 It plays the demo on a database of its own in a temporary directory, sets a stage with what the
 demo leaves nobody to do, serves the admin on localhost and photographs it with Chromium (Debian:
@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,8 @@ QUALITY = 82
 START_SECONDS_MAX = 30
 # These in the dark, too.
 DARK = ("overview", "list", "run")
+# These down to their end.
+WHOLE = ("overview",)
 
 STAGE = """
 import json
@@ -112,6 +114,7 @@ def main() -> None:
     parser.add_argument("--orders", type=int, default=60)
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "images")
     parser.add_argument("--python", default=sys.executable, help="the one that serves the admin")
+    parser.add_argument("--only", nargs="+", default=(), help="names of pictures, all if none")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="durable-pictures-") as folder:
@@ -120,7 +123,7 @@ def main() -> None:
         # A worker, so that the overview shows one that is alive.
         command = [options.python, "manage.py", "durable_worker", "--queues", "default"]
         with running(command, environment), server(options.python, environment) as address:
-            photograph(address, stage, options.out)
+            photograph(address, stage, options.out, options.only)
 
 
 def set_stage(python: str, environment: dict[str, str], orders: int) -> dict[str, Any]:
@@ -219,7 +222,7 @@ def pages(stage: dict[str, Any]) -> dict[str, tuple[str, Callable[[Page], None] 
     }
 
 
-def photograph(address: str, stage: dict[str, Any], out: Path) -> None:
+def photograph(address: str, stage: dict[str, Any], out: Path, only: Sequence[str]) -> None:
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox", "--hide-scrollbars"]
@@ -227,11 +230,12 @@ def photograph(address: str, stage: dict[str, Any], out: Path) -> None:
         for scheme in ("light", "dark"):
             page = log_in(chromium, address, scheme)
             for name, (path, prepare) in pages(stage).items():
-                if scheme == "light" or name in DARK:
+                if name in (only or (name,)) and (scheme == "light" or name in DARK):
                     page.goto(f"{address}/admin/durable_django/{path}")
                     if prepare is not None:
                         prepare(page)
-                    take(page, out / f"{name}{'-dark' if scheme == 'dark' else ''}.webp")
+                    picture = out / f"{name}{'-dark' if scheme == 'dark' else ''}.webp"
+                    take(page, picture, is_whole=name in WHOLE)
         chromium.close()
 
 
@@ -250,13 +254,15 @@ def log_in(chromium: Browser, address: str, scheme: Any) -> Page:
     return page
 
 
-def take(page: Page, picture: Path) -> None:
-    """The page from its top, as far down as it goes, within reason."""
+def take(page: Page, picture: Path, *, is_whole: bool) -> None:
+    """The page from its top, as far down as it goes; within reason unless ``is_whole``."""
     page.mouse.move(0, 0)
     page.evaluate("document.activeElement.blur()")
     page.set_viewport_size({"width": WIDTH, "height": HEIGHT_MIN})
     whole = page.evaluate("document.getElementById('content').getBoundingClientRect().bottom")
-    height = min(max(int(whole + page.evaluate("scrollY")) + 24, HEIGHT_MIN), HEIGHT_MAX)
+    height = max(int(whole + page.evaluate("scrollY")) + 24, HEIGHT_MIN)
+    if not is_whole:
+        height = min(height, HEIGHT_MAX)
     page.set_viewport_size({"width": WIDTH, "height": height})
     devtools = page.context.new_cdp_session(page)
     # Playwright's own pictures are PNG, three times as large.

@@ -119,6 +119,6 @@ def _members(run: Execution) -> tuple[Any, ...]:
     rows = Execution.objects.using(settings.DATABASE).filter(parent=run.pk).order_by()
     counts = rows.values_list("status", "held_back").annotate(n=Count("id"), leases=Sum("lease"))
     held = rows.filter(worker__isnull=False).values("pk")
-    steps = StepRun.objects.using(settings.DATABASE).filter(execution__in=held).order_by()
+    steps = StepRun.objects.using(settings.DATABASE).filter(execution__id__any=held).order_by()
     last = steps.values_list("execution_id").annotate(seq=Max("seq"), done=Max("progress"))
     return tuple(sorted(counts)), tuple(sorted(last))

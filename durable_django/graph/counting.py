@@ -11,6 +11,7 @@ from typing import Any, Final
 from django.db.models import Func, TextField
 
 from ..models import Execution
+from ..models.members import strands_below
 
 _TABLE: Final = f'"{Execution._meta.db_table}"'
 
@@ -38,10 +39,10 @@ def name_of(path: str, vendor: str) -> str:
     return last
 
 
-def members(*, nested: bool) -> str:
+def members(vendor: str, *, nested: bool) -> str:
     """The ids of the strands of a row: parameters are its id and how many at the most. ``nested``:
     those of its strands, too. The limit stands behind the recursion, which ends with it."""
-    return f"{_strands('id', nested)}SELECT id FROM member LIMIT %s"
+    return f"{_strands('id', vendor, nested)}SELECT id FROM member LIMIT %s"
 
 
 def member_counts(vendor: str, *, nested: bool) -> str:
@@ -49,18 +50,16 @@ def member_counts(vendor: str, *, nested: bool) -> str:
     status, whether it is held back, number)."""
     columns = "id, path, status, held_back"
     return (
-        f"{_strands(columns, nested)}"
+        f"{_strands(columns, vendor, nested)}"
         f"SELECT {name_of('path', vendor)} AS name, path LIKE '%%]' AS item, status, held_back, "
         f"count(*) FROM (SELECT {columns} FROM member LIMIT %s) AS counted GROUP BY 1, 2, 3, 4"
     )
 
 
-def _strands(columns: str, nested: bool) -> str:
+def _strands(columns: str, vendor: str, nested: bool) -> str:
     own = f"SELECT {columns} FROM {_TABLE} WHERE parent_id = %s AND kind = 'strand'"
     if not nested:
         return f"WITH member AS ({own}) "
-    below = ", ".join(f"e.{column.strip()}" for column in columns.split(","))
     return (
-        f"WITH RECURSIVE member({columns}) AS ({own} UNION ALL SELECT {below} FROM {_TABLE} AS e "
-        "JOIN member ON e.parent_id = member.id WHERE e.kind = 'strand') "
+        f"WITH RECURSIVE member({columns}) AS ({own} UNION ALL {strands_below(columns, vendor)}) "
     )

@@ -91,13 +91,12 @@ class _Reader:
         return adapt_id(self.run.pk, settings.DATABASE)
 
     def _members(self) -> RawSQL:
-        return RawSQL(counting.members(nested=self.nested), [self._key, MEMBERS_MAX])
+        return RawSQL(counting.members(_vendor(), nested=self.nested), [self._key, MEMBERS_MAX])
 
     def _strands(self) -> list[Strands]:
         """How many members of which block have which status."""
-        connection = connections[settings.DATABASE]
-        statement = counting.member_counts(connection.vendor, nested=self.nested)
-        with connection.cursor() as cursor:
+        statement = counting.member_counts(_vendor(), nested=self.nested)
+        with connections[settings.DATABASE].cursor() as cursor:
             cursor.execute(statement, [self._key, MEMBERS_MAX])
             return [
                 Strands(name, bool(is_item), HELD_BACK if held_back else status, number)
@@ -109,7 +108,7 @@ class _Reader:
         rows = StepRun.objects.using(settings.DATABASE).order_by()
         found = _grouped(rows.filter(own))
         if has_strands:
-            inside = _grouped(rows.filter(execution_id__in=self._members()))
+            inside = _grouped(rows.filter(execution__id__any=self._members()))
             found = found.union(inside, all=True).order_by()
         return [
             Attempts(name, kind, status, joins, onward, number, first, _seconds(took), last_id)
@@ -138,7 +137,7 @@ class _Reader:
             finished_at__isnull=True, held_back=False, kind=ExecutionKind.STRAND
         )
         if self.nested:
-            rows = rows.filter(pk__in=self._members())
+            rows = rows.filter(id__any=self._members())
         else:
             rows = rows.filter(parent_id=self.run.pk)
         newest = StepRun.objects.filter(execution_id=OuterRef("pk")).order_by("-seq")
@@ -151,6 +150,10 @@ class _Reader:
         for path, status, at in found[:PLACES_MAX]:
             counts[_place(at or path), status] += 1
         return counts
+
+
+def _vendor() -> str:
+    return connections[settings.DATABASE].vendor
 
 
 def _forks_inside(block: PlanNode) -> bool:

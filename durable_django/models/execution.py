@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import models
 from django.db.models import F, Q
-from django.db.models.expressions import RawSQL
 from django.utils.translation import gettext_lazy as _
 
 from ..engine import values
 from .ids import uuid7
-from .lookups import TagsField, adapt_id
+from .lookups import TagsField
 from .rare import RARE, TagsIndex
 from .reading import output_text
 from .status import FINAL_VALUES, HELD, READY, ExecutionStatus
@@ -103,6 +102,9 @@ class Execution(models.Model):
         db_index=False,
         verbose_name=_("worker"),
     )
+    # Its turn under this lease was handed to another engine then, which has not taken it yet.
+    dispatched_lease = models.PositiveIntegerField(null=True, blank=True)
+    dispatched_at = models.DateTimeField(null=True, blank=True)
     suspect = models.BooleanField(_("suspect"), default=False)
     recoveries = models.PositiveSmallIntegerField(_("recoveries"), default=0)
     recovery_seq = models.PositiveIntegerField(default=0)
@@ -150,6 +152,17 @@ class Execution(models.Model):
                 F("id"),
                 name="durable_execution_ready",
                 condition=Q(status__in=READY, worker__isnull=True, wake_at__isnull=True),
+            ),
+            # What another engine was told of and has not taken yet: empty without one.
+            models.Index(
+                fields=("queue", "dispatched_at"),
+                name="durable_execution_sent",
+                condition=Q(
+                    dispatched_lease__isnull=False,
+                    status__in=READY,
+                    worker__isnull=True,
+                    wake_at__isnull=True,
+                ),
             ),
             models.Index(
                 fields=("due_at",), name="durable_execution_due", condition=Q(due_at__isnull=False)
@@ -224,6 +237,7 @@ class Execution(models.Model):
     def steps(self) -> models.QuerySet[StepRun]:
         """The attempts made in this run, those in its strands included, oldest first; of a strand
         its own. With ``get_execution(…, include_steps=True)`` they are in memory."""
+        from .members import made_in
         from .step_run import StepRun
 
         if self._steps is not None:
@@ -231,7 +245,7 @@ class Execution(models.Model):
         rows = StepRun.objects.using(self._state.db or "default").order_by("id")
         if self.kind == ExecutionKind.STRAND:
             return rows.filter(execution_id=self.pk)
-        return rows.filter(execution__in=self.members())
+        return rows.filter(made_in(self))
 
     def read_steps(self) -> None:
         """Reads the step runs into memory, where ``steps`` then has them."""
@@ -242,8 +256,10 @@ class Execution(models.Model):
 
     def members(self) -> models.QuerySet[Execution]:
         """The rows this run is carried by: its own and those of its strands, at any depth."""
+        from .members import member_ids
+
         rows = type(self)._default_manager.using(self._state.db or "default")
-        return rows.filter(pk__in=RawSQL(_MEMBERS, [adapt_id(self.pk, rows.db)]))
+        return rows.filter(id__any=member_ids(self.pk, rows.db))
 
     @property
     def result(self) -> Any:
@@ -292,15 +308,3 @@ class Execution(models.Model):
         from .. import api
 
         return await api.aget_result(self, timeout=timeout)
-
-
-# The ORM knows no recursion. With an index on the root it would do without, but each write of a
-# strand costs 10 µs an index.
-_MEMBERS = f"""
-WITH RECURSIVE member(id) AS (
-    SELECT id FROM "{Execution._meta.db_table}" WHERE id = %s
-    UNION ALL
-    SELECT e.id FROM "{Execution._meta.db_table}" AS e JOIN member ON e.parent_id = member.id
-    WHERE e.kind = 'strand'
-) SELECT id FROM member
-"""

@@ -18,17 +18,22 @@ def adapt_id(pk: UUID, using: str) -> UUID | str:
 
 
 class AnyOf(In):
-    """``id__any=[...]``: like ``in``, but one array parameter on PostgreSQL.
+    """``id__any=[...]``, or a subquery: like ``in``, but one array on PostgreSQL.
 
     Measured on PostgreSQL 15: locking 64 rows by ``= ANY(array)`` takes 12 µs a row, by ``IN``
     with 64 parameters 50-60 µs on a table that was never analyzed, and each count of parameters
-    is a statement of its own to prepare.
+    is a statement of its own to prepare. Of a subquery: it is run first, by itself, and what was
+    found is looked up by index; never is it joined with.
     """
 
     lookup_name = "any"
 
     def as_postgresql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
         lhs, params = self.process_lhs(compiler, connection)
+        if not self.rhs_is_direct_value():
+            # In parentheses, as whatever stands at the right of a lookup.
+            subquery, inside = self.process_rhs(compiler, connection)
+            return f"{lhs} = ANY(ARRAY{subquery})", [*params, *inside]
         # Not In.process_rhs: that expands the list into one placeholder per value.
         _, values = FieldGetDbPrepValueIterableMixin.get_db_prep_lookup(self, self.rhs, connection)
         return f"{lhs} = ANY(%s)", [*params, list(values)]
@@ -88,3 +93,4 @@ class TagsField(JSONField):
 
 TagsField.register_lookup(HasTags)
 models.UUIDField.register_lookup(AnyOf)
+models.BigAutoField.register_lookup(AnyOf)

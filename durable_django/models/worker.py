@@ -21,7 +21,9 @@ class Worker(models.Model):
     # The code it has: ["shop.order v1", …].
     workflows = models.JSONField(_("workflows"), default=list)
     threads = models.PositiveIntegerField(_("threads"), default=0)
-    executor = models.CharField(_("executor"), max_length=50, default="threads")
+    executor = models.CharField(_("executor"), max_length=200, default="threads")
+    # The cluster of another engine that this process belongs to.
+    cluster = models.CharField(_("cluster"), max_length=100, blank=True, default="")
     package_version = models.CharField(_("version"), max_length=50, blank=True, default="")
     status = models.CharField(
         _("status"), max_length=10, choices=WorkerStatus, default=WorkerStatus.ALIVE

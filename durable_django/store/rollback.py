@@ -21,6 +21,7 @@ from ..engine.state import EMPTY, FORKS, RunState, as_inherited, given_by, to_sn
 from ..exceptions import WorkflowNotFound
 from ..models import Execution, StepRun, StepStatus, WorkflowDefinition
 from ..models.history import base_state, recorded_since
+from ..models.members import made_in
 from .reopening import members_of
 
 PAGE = 100
@@ -58,9 +59,7 @@ def completed_visits(
     """A page of the visits of a run and its strands that completed, newest first; ``until`` the
     step run with that id, included. ``names``: only of these nodes."""
     run = Execution.objects.using(settings.DATABASE).only("pk").get(pk=run_id)
-    rows = StepRun.objects.using(settings.DATABASE).filter(
-        execution__in=run.members(), status__in=THROUGH
-    )
+    rows = StepRun.objects.using(settings.DATABASE).filter(made_in(run), status__in=THROUGH)
     rows = rows.exclude(kind=COMPENSATION)
     if names is not None:
         rows = rows.filter(name__in=list(names))

@@ -20,6 +20,7 @@ from ..engine.paths import JOIN, chain_names, node_name
 from ..engine.state import FORKS
 from ..models import Execution, StepRun, Wait, WaitKind
 from ..models.execution import ExecutionKind
+from ..models.members import made_in
 from ..showing.keys import gave, keys_of_item, keys_of_wait, learn_waits
 from ..showing.learning import learn, learn_changes, unreadable
 from ..showing.masking import DOTS, Mask, sources_of_items
@@ -65,7 +66,7 @@ def steps_of(run: Execution) -> QuerySet[StepRun]:
     rows = StepRun.objects.using(settings.DATABASE).exclude(path__endswith=JOIN)
     own = rows.filter(execution_id=run.pk)
     # A run without members is not asked for them: its index is all that is needed.
-    return rows.filter(execution__in=run.members()) if own.filter(kind__in=FORKS).exists() else own
+    return rows.filter(made_in(run)) if own.filter(kind__in=FORKS).exists() else own
 
 
 def waits_of(run: Execution) -> QuerySet[Wait]:

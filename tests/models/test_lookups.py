@@ -106,3 +106,25 @@ def test_any_is_in_with_one_parameter_on_postgresql():
     assert Execution.objects.filter(id__any=[]).count() == 0
     assert Execution.objects.exclude(id__any=ids).count() == 0
     assert StepRun.objects.filter(execution__id__any=ids).count() == 0
+
+
+def test_any_takes_a_subquery_too():
+    runs = Execution.objects.filter(workflow_name__in=["none", "list"])
+    found = Execution.objects.filter(id__any=runs.values("id"))
+    assert set(found) == set(runs)
+    assert ("= ANY(ARRAY(" in str(found.query)) is (connection.vendor == "postgresql")
+    assert set(Execution.objects.filter(id__any=runs)) == set(runs)
+    assert Execution.objects.exclude(id__any=runs.values("id")).count() == len(TAGS) - 2
+    assert not Execution.objects.filter(id__any=runs.none()).exists()
+
+
+def test_step_runs_are_found_by_any_of_their_numbers():
+    run = Execution.objects.get(workflow_name="none")
+    made = [
+        StepRun.objects.create(
+            execution=run, seq=seq, path="a", name="a", attempt=1, status="completed", started_at=AT
+        )
+        for seq in range(3)
+    ]
+    assert set(StepRun.objects.filter(id__any=[made[0].pk, made[2].pk])) == {made[0], made[2]}
+    assert not StepRun.objects.filter(id__any=[]).exists()

@@ -20,6 +20,7 @@ from ...engine.paths import JOIN
 from ...engine.state import FORKS
 from ...models import StepRun, StepStatus
 from ...models.execution import ExecutionKind
+from ...models.members import made_in
 from ...showing.keys import keys_of_item, keys_of_member
 from ...showing.learning import learn, learn_changes
 from .. import members
@@ -95,7 +96,7 @@ def _all_rows(page: RunRequest) -> QuerySet[StepRun]:
     own = rows.filter(execution_id=page.run.pk, kind__in=FORKS)
     if not own.exists():
         return rows.filter(execution_id=page.run.pk)
-    return rows.filter(execution__in=page.run.members())
+    return rows.filter(made_in(page.run))
 
 
 def _alone(page: RunRequest, row: StepRun, logs: LogFilter) -> StepView:
