@@ -4,6 +4,7 @@
 VENV ?= .venv
 ORDERS ?= 300
 ONLY ?=
+EXECUTOR ?= threads
 PORT ?= 8000
 DAY ?= 60
 ARGS ?=
@@ -16,7 +17,7 @@ TEST = env -u DATABASE_URL
 
 help:
 	@echo "make test     the tests on SQLite and on a real PostgreSQL     (ARGS='-k word -x')"
-	@echo "make demo     scenarios on real input, until all runs end (ORDERS=all, ONLY='expenses trials', DATABASE_URL=…)"
+	@echo "make demo     scenarios on real input, until all runs end (ORDERS=all, ONLY='expenses trials', EXECUTOR=django_q, DATABASE_URL=…)"
 	@echo "make admin    the demo's admin, with demo logins and a worker (PORT=8000, DAY=60: seconds)"
 	@echo "make lint     formatting, style, types, layers, migrations"
 	@echo "make format   what can be put right by itself"
@@ -32,11 +33,11 @@ test: venv
 
 demo: venv
 	@$(PY) manage.py migrate --verbosity 0
-	@$(PY) manage.py shop_demo --orders "$(ORDERS)" --only $(ONLY)
+	@EXECUTOR=$(EXECUTOR) $(PY) manage.py shop_demo --orders "$(ORDERS)" --only $(ONLY)
 
 admin: venv
 	@$(PY) manage.py migrate --verbosity 0
-	@$(PY) manage.py shop_admin --port "$(PORT)" --day "$(DAY)"
+	@EXECUTOR=$(EXECUTOR) $(PY) manage.py shop_admin --port "$(PORT)" --day "$(DAY)"
 
 lint: venv
 	$(PY) -m ruff format --check .

@@ -1,10 +1,12 @@
 """The app: finds every installed app's ``workflows`` module when Django is ready, and sees to it
 that the schedules they declare have their rows after each migrate. Nothing else."""
 
+from contextlib import suppress
 from typing import Any
 
 from django.apps import AppConfig
 from django.core import mail
+from django.core.exceptions import ImproperlyConfigured
 from django.db.models.signals import post_migrate
 from django.utils.module_loading import autodiscover_modules
 from django.utils.translation import gettext_lazy as _
@@ -24,7 +26,21 @@ class DurableDjangoConfig(AppConfig):
 
         moments.now = clock.known
         autodiscover_modules("workflows")
+        _install_executor()
         post_migrate.connect(_synchronise, sender=self)
+
+
+def _install_executor() -> None:
+    """With another engine, each process hands over what it makes ready."""
+    from .conf import settings
+
+    # A dict that is none is told by the checks.
+    with suppress(ImproperlyConfigured):
+        if settings.EXECUTOR == "threads":
+            return
+        from .executors.installing import install_configured
+
+        install_configured()
 
 
 def _synchronise(*, using: str, apps: Any = None, **options: Any) -> None:

@@ -4,6 +4,8 @@
                    postgresql://user:password@host/name for PostgreSQL
     BASE_URL       where the admin is served, for links in mails and for callbacks
     SECONDS_A_DAY  how long a day is, for those who do not want to wait for one (default: 86,400)
+    EXECUTOR       who runs the steps: threads (the default), or django_q, a cluster of Django-Q2
+    REDIS_URL      the cluster's broker; without it, the database is
 
 Everything the project writes goes into example_project/var.
 """
@@ -35,7 +37,10 @@ def database(default_url: str) -> dict[str, Any]:
     return config
 
 
-DATABASES = {"default": database(f"sqlite:///{VAR / 'db.sqlite3'}")}
+DATABASES = {
+    # Kept open: a connection for each task of a cluster would take longer than most of its work.
+    "default": database(f"sqlite:///{VAR / 'db.sqlite3'}") | {"CONN_MAX_AGE": 600}
+}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 DEBUG = True
@@ -101,10 +106,31 @@ DURABLE = {
     "THREADS": 8,
     "LOG_LEVEL": "INFO",
     "BASE_URL": env("BASE_URL", default="http://127.0.0.1:8000"),
+    "EXECUTOR": env("EXECUTOR", default="threads"),
 }
 
 # What the workflows here call a day, see days.py.
 A_DAY = timedelta(seconds=env.float("SECONDS_A_DAY", default=86_400.0))
 
-# For EXECUTOR="django_q": a Django-Q2 cluster with the database as its broker.
-Q_CLUSTER = {"name": "shop", "orm": "default", "workers": 2, "timeout": 90, "retry": 120}
+# For EXECUTOR=django_q: runs are carried by a cluster of Django-Q2 then, by way of the database, or
+# of Redis where there is a REDIS_URL. The system checks tell why each value is what it is.
+CLUSTER_WORKERS = env.int("CLUSTER_WORKERS", default=2)
+Q_CLUSTER: dict[str, Any] = {
+    "name": "shop",
+    "workers": CLUSTER_WORKERS,
+    "queue_limit": CLUSTER_WORKERS,
+    "bulk": 1,
+    "poll": 0.05,
+    "timeout": 90,
+    "retry": 120,
+    "save_limit": -1,
+    "log_level": "WARNING",
+    # Started with Q_CLUSTER_NAME=heavy: for the runs of the queue "heavy".
+    "ALT_CLUSTERS": {"heavy": {"workers": 1, "queue_limit": 1}},
+}
+if "REDIS_URL" in env:
+    Q_CLUSTER["redis"] = env("REDIS_URL")
+else:
+    Q_CLUSTER["orm"] = "default"
+if DURABLE["EXECUTOR"] == "django_q":
+    DURABLE["QUEUES"] = {"default": {}, "heavy": {"cluster": "heavy"}}

@@ -20,10 +20,9 @@ from ..definition.durations import to_seconds
 from ..definition.readers import read_integer, read_queue, read_text
 from ..definition.spelling import did_you_mean
 
-EXECUTORS = ("threads",)
+EXECUTORS = ("threads", "django_q")
 
-QUEUE_OPTIONS: tuple[str, ...] = ()
-"""What may stand in ``QUEUES["name"]``: each comes with its feature."""
+CLUSTER_LENGTH_MAX = 100
 
 # A worker waits that long at most between two looks, and its runs for another one when it dies.
 INTERVAL_SECONDS_MAX = 86_400
@@ -148,20 +147,35 @@ def queue_mistakes(value: object) -> Iterator[str]:
         if not isinstance(options, Mapping):
             yield f"{where} is a dict of options, not {options!r:.80}"
             continue
-        for option in options:
-            if option not in QUEUE_OPTIONS:
+        for option, given in options.items():
+            read = QUEUE_OPTIONS.get(option)
+            if read is None:
                 near = did_you_mean(str(option), QUEUE_OPTIONS)
                 yield f"{where} has an unknown option {option!r:.80}{near}"
+                continue
+            try:
+                read(given, f'{where}["{option}"]')
+            except (TypeError, ValueError) as error:
+                yield str(error)
+
+
+def _read_cluster(value: object, what: str) -> object:
+    return read_text(value, what, CLUSTER_LENGTH_MAX)
+
+
+# What may stand in ``QUEUES["name"]``: each comes with its feature.
+QUEUE_OPTIONS: dict[str, Callable[[object, str], object]] = {"cluster": _read_cluster}
 
 
 # Readers: each takes a value and what to call it, returns it, or raises TypeError or ValueError.
 
 
 def _read_executor(value: object, what: str) -> object:
-    if value not in EXECUTORS:
-        known = ", ".join(f'"{name}"' for name in EXECUTORS)
-        raise ValueError(f"{what} can only be {known}, not {value!r:.80}")
-    return value
+    if isinstance(value, str) and (value in EXECUTORS or "." in value.strip(".")):
+        return value
+    known = ", ".join(f'"{name}"' for name in EXECUTORS)
+    near = did_you_mean(str(value), EXECUTORS)
+    raise ValueError(f"{what} is {known} or the dotted path of a class, not {value!r:.80}{near}")
 
 
 def _read_queues(value: object, what: str) -> object:
@@ -264,10 +278,10 @@ def _seconds_hint(name: str) -> str:
 
 HINTS = {
     "DATABASE": 'An alias in DATABASES, like "default".',
-    "EXECUTOR": f"This version has {', '.join(EXECUTORS)} only; leave it out.",
+    "EXECUTOR": f"One of {', '.join(EXECUTORS)}; leave it out for the threads of durable_worker.",
     "QUEUES": (
-        'Like "QUEUES": {"high": {}, "default": {}}. '
-        + (f"Options are {', '.join(QUEUE_OPTIONS)}." if QUEUE_OPTIONS else "No option exists yet.")
+        'Like "QUEUES": {"high": {}, "heavy": {"cluster": "heavy"}, "default": {}}. '
+        f"Options are {', '.join(QUEUE_OPTIONS)}."
     ),
     "THREADS": 'How many steps one worker process runs at the same time, like "THREADS": 8.',
     "LEASE_SECONDS": _seconds_hint("LEASE_SECONDS"),

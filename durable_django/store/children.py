@@ -73,7 +73,7 @@ def _start_and_remember(lease: int, record: WaitRecord, child: Child) -> UUID | 
         if options.idempotency_key is None:
             row = _row_of(child, child.id, 0) | {"depth": 0}
             insert_rows(Execution, list(row), [tuple(row.values())])
-            wakeup.notify(options.queue)
+            wakeup.notify(options.queue, [child.id])
             pk, created = child.id, True
         else:
             run, created = insert_traced(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from types import MappingProxyType
 from typing import NamedTuple
 from uuid import UUID
@@ -75,12 +76,14 @@ def claim(
     *,
     suspects: bool = True,
     gates: Mapping[str, Gate] | None = None,
+    only: tuple[UUID, int] | None = None,
 ) -> list[Claimed]:
     """Up to ``count`` ready runs, of the first queue first, then by priority, then by age; none of
     a paused queue, and of a limited one no more than it has places.
 
     A worker that runs a suspect already asks for no other (``suspects=False``): it could not start.
-    ``gates`` are those it knows; None: they are read.
+    ``gates`` are those it knows; None: they are read. ``only``: no other than that of this id, if
+    its lease has this number.
     """
     held_back = read_gates() if gates is None else gates
     found: list[Claimed] = []
@@ -89,9 +92,9 @@ def claim(
         if wanted <= 0:
             break
         if held_back.get(queue, OPEN).limit is not None:
-            found += _claim_limited(worker_id, queue, wanted, suspects)
+            found += _claim_limited(worker_id, queue, wanted, suspects, only)
         else:
-            found += repeating(lambda q=queue, n=wanted: _claim(worker_id, q, n, suspects))  # type: ignore[misc]
+            found += repeating(partial(_claim, worker_id, queue, wanted, suspects, only))
     return with_what_they_need(found)
 
 
@@ -100,19 +103,23 @@ def with_what_they_need(found: list[Claimed]) -> list[Claimed]:
     return _with_waits(_with_inheritance(_with_history(found)))
 
 
-def _claim(worker_id: UUID, queue: str, count: int, suspects: bool) -> list[Claimed]:
+def _claim(
+    worker_id: UUID, queue: str, count: int, suspects: bool, only: tuple[UUID, int] | None
+) -> list[Claimed]:
     # On SQLite a plain read first: an idle worker does not take the write lock.
     if not has_row_locks() and not is_ready([queue]):
         return []
-    rows = claim_ready(worker_id, queue, count, COLUMNS, suspects=suspects)
+    rows = claim_ready(worker_id, queue, count, COLUMNS, suspects=suspects, only=only)
     return [Claimed(*row) for row in rows]
 
 
-def _claim_limited(worker_id: UUID, queue: str, count: int, suspects: bool) -> list[Claimed]:
+def _claim_limited(
+    worker_id: UUID, queue: str, count: int, suspects: bool, only: tuple[UUID, int] | None
+) -> list[Claimed]:
     """As many as the queue has places. Two that claim from it at the same moment do so one after
     the other; an operator who holds its row for longer is not waited for."""
     for _ in range(GATE_LOOKS if is_ready([queue]) else 0):
-        found = repeating(lambda: _claim_free_places(worker_id, queue, count, suspects))
+        found = repeating(partial(_claim_free_places, worker_id, queue, count, suspects, only))
         if found is not None:
             return found
         time.sleep(GATE_SECONDS)
@@ -120,14 +127,14 @@ def _claim_limited(worker_id: UUID, queue: str, count: int, suspects: bool) -> l
 
 
 def _claim_free_places(
-    worker_id: UUID, queue: str, count: int, suspects: bool
+    worker_id: UUID, queue: str, count: int, suspects: bool, only: tuple[UUID, int] | None
 ) -> list[Claimed] | None:
     """None if somebody else has the lock of the queue."""
     with worker_transaction(worker_id):
         places = free_places(queue)
         if not places:
             return None if places is None else []
-        return _claim(worker_id, queue, min(count, places), suspects)
+        return _claim(worker_id, queue, min(count, places), suspects, only)
 
 
 def _with_history(found: list[Claimed]) -> list[Claimed]:
@@ -216,7 +223,7 @@ def _release(worker_id: UUID, leases: dict[UUID, int]) -> int:
         found = held.values_list("id", "lease", "queue")
         mine = {pk: queue for pk, lease, queue in found if leases[pk] == lease}
         for queue in sorted(set(mine.values())):
-            wakeup.notify(queue)
+            wakeup.notify(queue, [pk for pk, name in mine.items() if name == queue])
         return rows.filter(id__any=list(mine)).update(
             status=let_go(ExecutionStatus.PENDING), worker_id=None, lease=F("lease") + 1
         )

@@ -138,7 +138,7 @@ def end_alone(
         ],
     )
     if rolls_back:
-        wakeup.notify(run.queue)
+        wakeup.notify(run.queue, [run.pk])
         return called
     if run.parent_id is not None:
         tell_parents([(run.parent_id, run.workflow_name, run.pk)])

@@ -41,11 +41,11 @@ def read_gates() -> dict[str, Gate]:
 
 
 class Gates:
-    """The gates of the queues that a process serves; ``known`` are those it saw last. Used by one
-    thread at a time."""
+    """The gates of the queues that a process serves (None: of all); ``known`` are those it saw
+    last. Used by one thread at a time."""
 
-    def __init__(self, queues: Sequence[str]) -> None:
-        self._queues = frozenset(queues)
+    def __init__(self, queues: Sequence[str] | None) -> None:
+        self._queues = None if queues is None else frozenset(queues)
         self.known: Mapping[str, Gate] = NO_GATES
         self._read_at: float | None = None
 
@@ -70,7 +70,8 @@ class Gates:
     def _read(self) -> None:
         self._read_at = time.monotonic()
         gates = read_gates()
-        self.known = {name: gate for name, gate in gates.items() if name in self._queues}
+        served = gates if self._queues is None else self._queues
+        self.known = {name: gate for name, gate in gates.items() if name in served}
 
 
 def not_paused(queues: Sequence[str], gates: Mapping[str, Gate]) -> list[str]:

@@ -136,12 +136,12 @@ WITH ready AS (
     ORDER BY priority DESC, ready_at, id LIMIT %s FOR NO KEY UPDATE SKIP LOCKED
 )
 UPDATE "{table}" AS e SET status = {held}, worker_id = %s, lease = lease + 1,
-    started_at = coalesce(started_at, %s)
+    dispatched_lease = NULL, started_at = coalesce(started_at, %s)
 FROM ready WHERE e.id = ready.id RETURNING {columns}
 """
 _CLAIM_ONE_WRITER = """
 UPDATE "{table}" AS e SET status = {held}, worker_id = %s, lease = lease + 1,
-    started_at = coalesce(started_at, %s)
+    dispatched_lease = NULL, started_at = coalesce(started_at, %s)
 WHERE id IN (
     SELECT id FROM "{table}" WHERE {ready} AND queue = %s {only}
     ORDER BY priority DESC, ready_at, id LIMIT %s
@@ -166,30 +166,42 @@ def has_ready(queues: Sequence[str]) -> bool:
 
 
 def claim_ready(
-    worker_id: UUID, queue: str, count: int, columns: Sequence[str], *, suspects: bool = True
+    worker_id: UUID,
+    queue: str,
+    count: int,
+    columns: Sequence[str],
+    *,
+    suspects: bool = True,
+    only: tuple[UUID, int] | None = None,
 ) -> list[tuple[Any, ...]]:
     """Up to ``count`` ready runs of a queue become the worker's: their columns, ``id`` first, by
-    priority, then age. Without ``suspects``, only runs that are none."""
+    priority, then age. Without ``suspects``, only runs that are none; ``only`` that of an id, if
+    its lease has this number."""
     connection = connections[settings.DATABASE]
     order = ("priority", "ready_at")
     names = ", ".join(f'e."{name}"' for name in (*columns, *order))
     table = Execution._meta.db_table
-    only = "" if suspects else "AND NOT suspect"
+    condition = "" if suspects else " AND NOT suspect"
+    wanted: list[Any] = [queue]
+    if only is not None:
+        condition += " AND id = %s AND lease = %s"
+        wanted += only
     now = clock.now()
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            cursor.execute(
-                _CLAIM.format(table=table, columns=names, only=only, ready=IS_READY, held=_HELD),
-                [queue, count, worker_id, now],
+            statement = _CLAIM.format(
+                table=table, columns=names, only=condition, ready=IS_READY, held=_HELD
             )
+            cursor.execute(statement, [*wanted, count, worker_id, now])
             rows = cursor.fetchall()
         else:
-            taken = [worker_id.hex, connection.ops.adapt_datetimefield_value(now), queue, count]
             # SQLite knows no alias in RETURNING.
+            names = names.replace("e.", "")
             statement = _CLAIM_ONE_WRITER.format(
-                table=table, columns=names.replace("e.", ""), only=only, ready=IS_READY, held=_HELD
+                table=table, columns=names, only=condition, ready=IS_READY, held=_HELD
             )
-            cursor.execute(statement, taken)
+            taken = [worker_id, connection.ops.adapt_datetimefield_value(now), *wanted, count]
+            cursor.execute(statement, [v.hex if isinstance(v, UUID) else v for v in taken])
             rows = [_with_uuids(columns, row) for row in cursor.fetchall()]
     rows.sort(key=lambda row: (-row[-2], row[-1], row[0]))
     return [row[: len(columns)] for row in rows]

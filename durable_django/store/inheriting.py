@@ -2,7 +2,8 @@
 
 A parent's snapshot cannot change while its strands live, so that it is read once per process and
 fork, not once per strand. Between their end and a retry somebody may change its context, in another
-process: strands that are claimed again see to it that what is kept here is of the same lease.
+process: strands that are claimed again see to it that what is kept here is of the same lease. A
+parent that has gone on from a fork gives its strands nothing: they have ended since their claim.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from ..conf import settings
-from ..engine.paths import fork_of, number_in
+from ..engine.paths import fork_of, joining, number_in
 from ..engine.state import RunState, as_inherited, from_snapshot
 from ..models import Execution
 from ..models.execution import ExecutionKind
@@ -42,7 +43,8 @@ _lock = threading.Lock()
 
 
 def inherited_by(strands: Iterable[Key]) -> dict[Key, Inherited]:
-    """What each strand inherits, for the (parent id, path) of strands, by (parent id, fork)."""
+    """What each strand inherits, for the (parent id, path) of strands, by (parent id, fork).
+    Nothing for those of a fork at which their parent does not stand any more."""
     wanted = {(parent_id, fork_of(path)) for parent_id, path in strands}
     found: dict[Key, Inherited] = {}
     with _lock:
@@ -53,7 +55,13 @@ def inherited_by(strands: Iterable[Key]) -> dict[Key, Inherited]:
     missing = wanted - found.keys()
     if missing:
         read = _read({parent_id for parent_id, _ in missing})
-        fresh = {key: read[key[0]] for key in missing if key[0] in read}
+        # race: over-since-the-claim. Of a strand that was claimed the block may end, and its parent
+        # go on, before the parent is read: what it has then is not what it had at the fork.
+        fresh = {
+            key: read[key[0]]
+            for key in missing
+            if key[0] in read and read[key[0]].state.next_path == joining(key[1])
+        }
         found.update(fresh)
         with _lock:
             _kept.update(fresh)
@@ -91,15 +99,18 @@ def _read(parent_ids: set[UUID]) -> dict[UUID, Inherited]:
     outer = [(row.parent_id, row.path) for row in strands if row.parent_id]
     forget_changed({parent_id for parent_id, _ in outer})
     above = inherited_by(outer)
-    return {row.pk: _of_parent(row, above) for row in parents if row.snapshot}
+    found = {row.pk: _of_parent(row, above) for row in parents if row.snapshot}
+    return {pk: inherited for pk, inherited in found.items() if inherited is not None}
 
 
-def _of_parent(row: Execution, above: dict[Key, Inherited]) -> Inherited:
-    """What the strands of ``row`` inherit."""
+def _of_parent(row: Execution, above: dict[Key, Inherited]) -> Inherited | None:
+    """What the strands of ``row`` inherit; None if it has ended itself."""
     if row.kind != ExecutionKind.STRAND or row.parent_id is None:
         state = as_inherited(from_snapshot(row.snapshot), row.pk.hex)
         return Inherited(row.pk, row.input_text, state, (row.pk,), row.lease)
-    outer = above[row.parent_id, fork_of(row.path)]
+    outer = above.get((row.parent_id, fork_of(row.path)))
+    if outer is None:
+        return None
     own = from_snapshot(row.snapshot, fork_of(row.path), outer.state)
     item, index = item_of(row.path, row.input_text, outer)
     return Inherited(

@@ -31,6 +31,7 @@ def register(
     executor: str,
     package_version: str,
     workflows: Sequence[str] = (),
+    cluster: str = "",
 ) -> UUID:
     """Writes the row of a new worker; its id. ``workflows`` is the code it has, as ``"shop.order
     v1"``."""
@@ -43,6 +44,7 @@ def register(
         workflows=list(workflows),
         threads=threads,
         executor=executor,
+        cluster=cluster,
         package_version=package_version,
         status=WorkerStatus.ALIVE,
         started_at=now,

@@ -119,7 +119,7 @@ def _resume(pk: UUID, reason: str, by: Any) -> Execution:
         for level in found:
             _go_on(level)
         _wake([strand for level in found for strand in level])
-        wakeup.notify(run.queue)
+        wakeup.notify(run.queue, found[0] if len(found) == 1 else [])
         audit.record(AuditVerb.RESUME, execution_id=pk, by=by, reason=reason)
         return Execution.objects.using(settings.DATABASE).get(pk=pk)
 

@@ -35,4 +35,4 @@ def make_ready(queue_of: Mapping[UUID, str], since: Mapping[UUID, datetime] | No
     if since is not None:
         update_rows(Execution, ("id", "ready_at"), ("uuid", "timestamptz"), list(since.items()))
     for queue in sorted(set(queue_of.values())):
-        wakeup.notify(queue)
+        wakeup.notify(queue, [pk for pk, name in queue_of.items() if name == queue])

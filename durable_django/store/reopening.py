@@ -42,7 +42,7 @@ def reopen(run: Execution, timeout: float | None) -> Execution:
     run.due_at = run.timeout_at
     recorded = recorded_since({run.pk: run.snapshot_seq}, settings.DATABASE).get(run.pk, [])
     _go_on(run, recorded, now, "finished_at", "result_text", "reason", "timeout_at", "due_at")
-    wakeup.notify(run.queue)
+    wakeup.notify(run.queue, [run.pk])
     return run
 
 

@@ -124,7 +124,7 @@ def _rerun(pk: UUID, asked: Asked) -> Execution:
         row["snapshot_seq"] = state.seq
         insert_rows(Execution, list(row), [tuple(row.values())])
         _tell(run, row["id"], made, asked)
-        wakeup.notify(row["queue"])
+        wakeup.notify(row["queue"], [row["id"]])
         return Execution.objects.using(settings.DATABASE).get(pk=row["id"])
 
 

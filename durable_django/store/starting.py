@@ -57,26 +57,47 @@ def insert_traced(
     run = _execution(row | {"parent_id": parent_id})
     if options.idempotency_key is not None:
         return _insert_once(run)
+    if wakeup.announce is None:
+        _insert_one(run)
+    else:
+        with worker_transaction(None):
+            _insert_one(run)
+            wakeup.became_ready(run.queue, [run.pk])
+    return run, True
+
+
+def _insert_one(run: Execution) -> None:
     if connections[settings.DATABASE].vendor == "postgresql":
         _insert_notifying(run)
     else:
         run.save(using=settings.DATABASE, force_insert=True)
-    return run, True
 
 
-def insert_many(options: StartOptions, input_texts: Sequence[str]) -> list[UUID]:
-    """Writes a run for each input, a thousand a statement, all or none."""
+def insert_many(options: StartOptions, input_texts: Sequence[str], by: Any = None) -> list[UUID]:
+    """Writes a run for each input, a thousand a statement, all or none. ``by`` is whoever starts
+    them, whose name each of them keeps. With an idempotency key, which the first of them gets: if
+    it is taken, nothing is written and there are no ids."""
+    audit.who(by)
     now = clock.now()
     ids: list[UUID] = []
     with tracing.starting(options.workflow_name) as span, worker_transaction(None):
         span.tell(count=len(input_texts))
-        for begin in range(0, len(input_texts), BATCH):
+        if options.idempotency_key is not None and input_texts:
+            first, created = insert_traced(options, input_texts[0], span.kept, None)
+            if not created:
+                return []
+            ids.append(first.pk)
+            options = options._replace(idempotency_key=None)
+        for begin in range(len(ids), len(input_texts), BATCH):
             some = input_texts[begin : begin + BATCH]
             batch = [new_row(options, text, now, span.kept) for text in some]
             insert_rows(Execution, list(batch[0]), [tuple(row.values()) for row in batch])
             ids.extend(row["id"] for row in batch)
+        if by is not None:
+            for begin in range(0, len(ids), BATCH):
+                audit.record_many(AuditVerb.START, ids[begin : begin + BATCH], by=by)
         if ids:
-            wakeup.notify(options.queue)
+            wakeup.notify(options.queue, ids)
     return ids
 
 
@@ -135,7 +156,7 @@ def _insert_once(run: Execution) -> tuple[Execution, bool]:
             found = same.first()
         created = found.pk == run.pk
         if created:
-            wakeup.notify(run.queue)
+            wakeup.notify(run.queue, [run.pk])
     return found, created
 
 

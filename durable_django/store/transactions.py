@@ -19,6 +19,7 @@ from django.db.models import F
 from ..conf import settings
 from ..exceptions import ExecutionNotFound
 from ..models import Execution, Worker
+from .wakeup import announcing
 
 T = TypeVar("T")
 
@@ -45,7 +46,8 @@ def worker_transaction(worker_id: UUID | None) -> Iterator[None]:
     with transaction.atomic(using=settings.DATABASE):
         if worker_id is not None and not begins_writing and not has_row_locks():
             Worker.objects.using(settings.DATABASE).filter(pk=worker_id).update(pid=F("pid"))
-        yield
+        with announcing():
+            yield
 
 
 def lock_execution(pk: UUID) -> Execution:

@@ -70,6 +70,19 @@ class _OldThreshold(logging.Filter):
         return False
 
 
+class LastResort(logging.StreamHandler[TextIO]):
+    """Says what nobody else would: Python does so itself only where no handler at all is found, and
+    the one that captures would be one."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        logger: logging.Logger | None = logging.getLogger(record.name)
+        while logger is not None:
+            if any(not isinstance(h, CaptureHandler | LastResort) for h in logger.handlers):
+                return
+            logger = logger.parent if logger.propagate else None
+        super().emit(record)
+
+
 @contextmanager
 def capturing() -> Iterator[None]:
     """Captures in this process until the block ends; inside another one it does nothing."""
@@ -86,7 +99,10 @@ def capturing() -> Iterator[None]:
     root.setLevel(min(level, before))
     handler = CaptureHandler(level)
     handler.setFormatter(logging.Formatter("%(message)s"))
+    last_resort = LastResort(sys.stderr)
+    last_resort.setLevel(logging.WARNING)
     root.addHandler(handler)
+    root.addHandler(last_resort)
     streams = sys.stdout, sys.stderr
     ours = CapturedStream(sys.stdout, "stdout"), CapturedStream(sys.stderr, "stderr")
     sys.stdout, sys.stderr = ours
@@ -97,6 +113,7 @@ def capturing() -> Iterator[None]:
         sys.stdout = streams[0] if sys.stdout is ours[0] else sys.stdout
         sys.stderr = streams[1] if sys.stderr is ours[1] else sys.stderr
         root.removeHandler(handler)
+        root.removeHandler(last_resort)
         root.setLevel(before)
         for each in quieted:
             each.removeFilter(threshold)

@@ -1,7 +1,8 @@
 """What is written of a run that ends, or goes on, without an attempt.
 
-Its next node is gone from the code, its rollback has nothing (more) to undo, or the last step of a
-strand has committed by itself and only the strand's end is still to be told.
+What is stored of it cannot be read, its next node is gone from the code, its rollback has nothing
+(more) to undo, or the last step of a strand has committed by itself and only the strand's end is
+still to be told.
 """
 
 from __future__ import annotations
@@ -13,10 +14,23 @@ from ..engine.rollback import START
 from ..engine.state import to_snapshot
 from ..exceptions import DefinitionChanged
 from ..models import ExecutionStatus
-from ..store.records import Checkpoint, Move
+from ..store.claiming import Claimed
+from ..store.records import Checkpoint, Move, StrandEnd
 from .conclusion import Conclusion, end_of_rollback, strand_end
 from .run import Run
 from .undoing import NothingToUndo, NoVisit
+
+
+def end_of_unreadable(claimed: Claimed, error: Exception) -> Checkpoint:
+    """What is stored of a claimed execution cannot be read: it fails."""
+    text = values.encode(machine.error_of(error, None, ""), "error")
+    move = Move(ExecutionStatus.FAILED, claimed.snapshot, claimed.snapshot_seq, error=text)
+    end = child_of = None
+    if claimed.parent_id is not None and claimed.path:
+        end = StrandEnd((claimed.parent_id,), failed=True, decides=True)
+    elif claimed.parent_id is not None:
+        child_of = (claimed.parent_id, claimed.workflow_name)
+    return Checkpoint(claimed.id, claimed.lease, None, move, end=end, child_of=child_of)
 
 
 def conclude_without_attempt(run: Run, why: DefinitionChanged | NoVisit) -> Conclusion:

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import datetime
+from uuid import UUID
 
 from django.db import Error as DatabaseError
 from django.db import connections
@@ -28,10 +29,10 @@ from ..store import (
 )
 from ..store.transactions import is_away
 from .cleaner import Cleaner
-from .conclusion import note_running
 from .hygiene import close_all, close_old_connections
-from .leader import attempts_running
 from .pool import Pool
+from .presence import pid_space
+from .upkeep import note_long_running
 
 logger = logging.getLogger("durable_django.worker")
 
@@ -49,12 +50,14 @@ FIRING_SECONDS = 0.1
 
 
 class Keeper:
-    """One thread. ``ready`` is called when it made something ready."""
+    """One thread. ``ready`` is called when it made something ready; ``pool`` is what runs steps in
+    this process, None where nothing does."""
 
-    def __init__(self, pool: Pool, ready: Callable[[], None], pid_space: str) -> None:
-        self.pool = pool
+    def __init__(self, ready: Callable[[], None], pool: Pool | None) -> None:
+        self.worker_id: UUID
+        self._pool = pool
         self._ready = ready
-        self._pid_space = pid_space
+        self._pid_space = pid_space()
         self._cleaner = Cleaner()
         self._pruned = 0
         self._wake = threading.Event()
@@ -63,8 +66,9 @@ class Keeper:
         self._next_round = self._next_expiry = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="durable-keeper", daemon=True)
 
-    def start(self) -> None:
-        """Starts the thread."""
+    def start(self, worker_id: UUID) -> None:
+        """Starts the thread, which acts for ``worker_id``."""
+        self.worker_id = worker_id
         self._thread.start()
 
     def stop(self) -> None:
@@ -105,11 +109,11 @@ class Keeper:
     def look(self) -> bool:
         """Delivers, wakes what is due, fires schedules and takes back what dead workers hold, in
         the calling thread; whether a schedule is due all the same, which others fire now."""
-        delivering.deliver_all(self.pool.worker_id)
-        waking.wake_due(self.pool.worker_id)
-        while firing.fire_due(self.pool.worker_id):
+        delivering.deliver_all(self.worker_id)
+        waking.wake_due(self.worker_id)
+        while firing.fire_due(self.worker_id):
             pass
-        firing.fire_queued(self.pool.worker_id)
+        firing.fire_queued(self.worker_id)
         self._take_over()
         return bool(timetable.due())
 
@@ -122,7 +126,7 @@ class Keeper:
             outlook = waking.outlook()
         due, self._known_due = outlook.due_at, outlook.next_at
         if due is not None and due <= clock.now():
-            if waking.wake_due(self.pool.worker_id):
+            if waking.wake_due(self.worker_id):
                 self._ready()
             else:
                 pause = LOCKED_SECONDS  # somebody holds the lock of what is due
@@ -136,15 +140,16 @@ class Keeper:
         if time.monotonic() >= self._next_round:
             self._next_round = time.monotonic() + settings.HEARTBEAT_SECONDS
             self._take_over()
-            self._note_long_running()
+            if self._pool is not None:
+                note_long_running(self._pool)
             # Here, not in the thread of the heartbeat: what waits for a lock there ends the lease.
             tallies.flush()
         if time.monotonic() >= self._next_expiry:
             self._next_expiry = time.monotonic() + EXPIRE_SECONDS
-            spreading.expire(self.pool.worker_id)
+            spreading.expire(self.worker_id)
             tallies.prune()
             self._pruned = ticks.prune(self._pruned)
-        self._cleaner.look(self.pool.worker_id)
+        self._cleaner.look(self.worker_id)
         if outlook.is_sent:  # locked at this moment, or sent since
             return DELIVERY_SECONDS
         # What nobody here was told of, a timeout of another queue, is found by looking: soon enough
@@ -157,12 +162,12 @@ class Keeper:
 
     def _deliver(self) -> None:
         """Delivers what was sent, but for what is locked at this moment."""
-        if delivering.deliver_all(self.pool.worker_id, DELIVERING_SECONDS).woken:
+        if delivering.deliver_all(self.worker_id, DELIVERING_SECONDS).woken:
             self._ready()
 
     def _fire(self, outlook: waking.Outlook) -> bool:
         """Starts what schedules are due to start; whether there was something."""
-        worker_id = self.pool.worker_id
+        worker_id = self.worker_id
         did = outlook.is_free and firing.fire_queued(worker_id)
         if firing.fire_due(worker_id, FIRING_SECONDS) or did:
             self._ready()
@@ -171,7 +176,7 @@ class Keeper:
 
     def _take_over(self) -> None:
         """Declares workers dead that are overdue, or whose process on this machine is gone."""
-        worker_id = self.pool.worker_id
+        worker_id = self.worker_id
         for other in leases.overdue():
             if other != worker_id and leases.declare_dead(other):
                 logger.warning("worker %s is overdue: declared dead", other)
@@ -183,16 +188,6 @@ class Keeper:
             logger.warning("took back %d executions of dead workers", taken)
             self._ready()
 
-    def _note_long_running(self) -> None:
-        """Attempts older than a heartbeat get a ``running`` row, through the committer."""
-        pool = self.pool
-        old = time.monotonic() - settings.HEARTBEAT_SECONDS
-        for attempt in attempts_running(pool):
-            if attempt.begun < old and not attempt.settled:
-                pool.finished.append(note_running(attempt))
-        if pool.finished:
-            pool.wake_leader()
-
 
 def _exists(pid: int) -> bool:
     try:
@@ -202,12 +197,3 @@ def _exists(pid: int) -> bool:
     except OSError:
         pass
     return True
-
-
-def pid_space() -> str:
-    """Where a process id means something: this boot, this process namespace. "" if unknown."""
-    try:
-        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
-            return f"{file.read().strip()}:{os.readlink('/proc/self/ns/pid')}"
-    except OSError:
-        return ""

@@ -16,20 +16,19 @@ from django.db import Error as DatabaseError
 from django.db import connections
 
 from ..conf import settings
-from ..engine import values
-from ..engine.machine import error_of
 from ..exceptions import WorkflowNotFound
-from ..models import FINAL, ExecutionStatus
+from ..models import FINAL
 from ..store.checkpoint import fence
 from ..store.claiming import Claimed, claim, is_ready, postpone, release, with_what_they_need
 from ..store.gates import Gates, not_paused
 from ..store.leases import held_by
-from ..store.records import LOCKED, LOST, PARKED, Checkpoint, Move, StrandEnd, Taking
+from ..store.records import LOCKED, LOST, PARKED, WRITTEN, Taking
 from . import notices
 from .attempt import Attempt
 from .committer import Committer
 from .conclusion import Conclusion
 from .costs import SLOW_SECONDS
+from .ending import end_of_unreadable
 from .hygiene import close_old_connections
 from .pool import FENCE_SECONDS, Pool
 from .run import UNKNOWN_WORKFLOW_SECONDS, Run, definition_of
@@ -60,6 +59,7 @@ class Leader:
         self._waves = 0
         self._pause = 0.0
         self._next_look = 0.0
+        self._next_release = 0.0
         # What was handed back because all threads are held is for others to take until then.
         self._crowded_until = 0.0
 
@@ -96,7 +96,7 @@ class Leader:
 
     def _wait(self) -> None:
         pool = self.pool
-        if self.burst and not pool.runs and not self._is_anything_left():
+        if self.burst and not (pool.runs or pool.unsure or self._is_anything_left()):
             pool.stop()
             return
         with pool.mutex:
@@ -174,17 +174,18 @@ class Leader:
         except WorkflowNotFound as error:
             self._put_back(claimed, error)
             return
+        run = None
         try:
             run = Run(claimed, definition)
-        except DatabaseError:
-            logger.exception("execution %s: what it needs cannot be read now", claimed.id)
-            self.pool.unsure = True
-            return
+            self.pool.enqueue(run)
         except Exception as error:
-            logger.exception("execution %s: what is stored of it cannot be read", claimed.id)
-            self._end_unreadable(claimed, error)
-            return
-        self.pool.enqueue(run)
+            if run is not None:
+                self.pool.drop(run)
+            if isinstance(error, DatabaseError):
+                logger.exception("execution %s: what it needs cannot be read now", claimed.id)
+                self.pool.unsure = True
+            else:
+                self._end_unreadable(claimed, error)
 
     def _put_back(self, claimed: Claimed, error: WorkflowNotFound) -> None:
         """A workflow this process does not have may be known to a newer or older one."""
@@ -200,16 +201,12 @@ class Leader:
         postpone(self.pool.worker_id, claimed.id, claimed.lease, UNKNOWN_WORKFLOW_SECONDS)
 
     def _end_unreadable(self, claimed: Claimed, error: Exception) -> None:
-        text = values.encode(error_of(error, None, ""), "error")
-        failed = ExecutionStatus.FAILED
-        move = Move(failed, claimed.snapshot, claimed.snapshot_seq, error=text)
-        end = child_of = None
-        if claimed.parent_id is not None and claimed.path:
-            end = StrandEnd((claimed.parent_id,), failed=True, decides=True)
-        elif claimed.parent_id is not None:
-            child_of = (claimed.parent_id, claimed.workflow_name)
-        checkpoint = Checkpoint(claimed.id, claimed.lease, None, move, end=end, child_of=child_of)
-        self.committer.write(self.pool.worker_id, [checkpoint])
+        end = end_of_unreadable(claimed, error)
+        if self.committer.write(self.pool.worker_id, [end]) == [WRITTEN]:
+            text = "execution %s: what is stored of it cannot be read"
+            logger.error(text, claimed.id, exc_info=error)
+        else:  # what has ended since its claim need not be readable
+            self.pool.unsure = True
 
     # -- run ---------------------------------------------------------------------------------
 
@@ -370,11 +367,11 @@ class Leader:
             if late:
                 self._crowded_until = now + settings.POLL_SECONDS
                 self._hand_back(late)
-        if pool.unsure and pool.may_start():
+        if pool.unsure and now >= self._next_release and pool.may_start():
             # race: lost-claim. The answer to a claim's commit, or the run in memory, was lost.
             pool.unsure = False
             held = held_by(pool.worker_id)
-            release(pool.worker_id, {pk: n for pk, n in held.items() if pk not in pool.runs})
+            self._release({pk: n for pk, n in held.items() if pk not in pool.runs})
 
     def _hand_back(self, runs: Sequence[Run]) -> None:
         pool = self.pool
@@ -387,7 +384,14 @@ class Leader:
                 waiting.remove(run)
             leases[run.id] = run.lease
             pool.drop(run)
-        release(pool.worker_id, leases)
+        self._release(leases)
+
+    def _release(self, leases: dict[UUID, int]) -> None:
+        # race: locked-at-hand-back. Somebody's transaction has the lock of one, to pause it, say,
+        # and may stay open for long: what was passed over is looked for again.
+        if release(self.pool.worker_id, leases) < len(leases):
+            self.pool.unsure = True
+            self._next_release = time.monotonic() + settings.POLL_SECONDS / 4
 
 
 def attempts_running(pool: Pool) -> list[Attempt]:

@@ -7,6 +7,7 @@ ORM queries) does not queue behind one thread.
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -17,9 +18,12 @@ from .attempt import Attempt, run_body_async
 from .conclusion import Conclusion, conclude
 from .hygiene import close_all
 
+logger = logging.getLogger("durable_django.worker")
+
 
 class AsyncLoop:
-    """Runs attempts and tells ``ended(attempt, conclusion)``; None: it was given up."""
+    """Runs attempts and tells ``ended(attempt, conclusion)``; None: it was given up, or the
+    engine failed."""
 
     def __init__(self, ended: Callable[[Attempt, Conclusion | None], None]) -> None:
         self._ended = ended
@@ -75,7 +79,10 @@ class AsyncLoop:
                     # The step used its thread, which ends with the context: not so its connections.
                     await sync_to_async(close_all)()
             if attempt.settle():
+                attempt.settled_here = True
                 conclusion = conclude(attempt, outcome)
+        except Exception:
+            logger.exception("execution %s: a step could not be concluded", attempt.run.id)
         finally:
             self.running.pop(attempt, None)
             self._ended(attempt, conclusion)

@@ -18,8 +18,6 @@ from collections import deque
 from collections.abc import Callable
 from uuid import UUID
 
-from django.db import Error as DatabaseError
-
 from ..exceptions import AttemptAbandoned, DefinitionChanged, DurableError
 from ..store.checkpoint import fence
 from ..store.records import WRITTEN
@@ -62,6 +60,7 @@ class Pool:
         self.leader_waits = False
         self.busy = 0
         self.stopping = False
+        self.hands_back = False  # what could begin now
         # Runs in memory, and where each waits for its next step.
         self.runs: dict[UUID, Run] = {}
         self.fast: deque[Run] = deque()
@@ -145,7 +144,7 @@ class Pool:
     def _give_up_baton(self, slot: Slot) -> None:
         with self.mutex:
             if self.leader is slot:
-                self.leader = None
+                self.leader, self.unsure = None, True  # what it claimed is perhaps in no memory
             self.follower_wakes.notify()
         time.sleep(0.05)  # whatever went wrong, do not spin on it
 
@@ -173,13 +172,8 @@ class Pool:
         except (DefinitionChanged, NoVisit) as why:
             self.finished.append(conclude_without_attempt(run, why))
             return
-        except DatabaseError:
-            logger.exception("execution %s: what is to be undone cannot be read now", run.id)
-            self.drop(run)
-            self.unsure = True
-            return
         starts_first = run.suspect or run.started_row or node.at_most_once
-        if node.is_async and not starts_first and not self.stopping:
+        if node.is_async and not (starts_first or self.stopping or self.hands_back):
             self._submit(self.begin(run))  # needs no thread
         elif starts_first or node.atomic or node.is_async or self.costs.is_slow(run.visit.node):
             self.serve_apart(run)
@@ -361,16 +355,18 @@ class Pool:
         left_dirty()
         if slot.was_interrupted():
             close_all()
-        if conclusion is None:
-            if attempt.settled_here:  # not given up by anybody: the lease was lost
-                self.drop(attempt.run)
-            return
-        self.finished.append(conclusion)
+        if conclusion is not None:
+            self.finished.append(conclusion)
+        elif attempt.settled_here:  # not given up by anybody: the lease was lost
+            self.drop(attempt.run)
 
     def end_async(self, attempt: Attempt, conclusion: Conclusion | None) -> None:
         """Called by the event loop when the body of an ``async def`` step has ended."""
         if conclusion is not None:
             self.finished.append(conclusion)
+        elif attempt.settled_here or attempt.settle():  # not given up by anybody: the engine failed
+            self.drop(attempt.run)
+            self.unsure = True
         self.wake_leader()
 
     # -- giving attempts up ------------------------------------------------------------------

@@ -6,26 +6,20 @@ Puts pool, leader, watch, heartbeat, keeper and listener together and takes them
 from __future__ import annotations
 
 import logging
-import os
-import platform
 import queue
 from collections.abc import Sequence
 from uuid import UUID
 
 from django.db import connections
 
-from ..conf import settings
-from ..definition import registry
-from ..store import leases, queues, tallies
-from ..store.definitions import record_definitions
-from ..store.synchronising import synchronise_or_log
-from ..version import VERSION
+from ..store import leases, tallies
 from .capture import capturing
 from .heartbeat import Heartbeat
-from .keeper import Keeper, pid_space
+from .keeper import Keeper
 from .leader import Leader
 from .listener import Listener
 from .pool import Pool
+from .presence import Presence
 from .supervisor import is_orphan
 from .teller import Teller
 from .watch import Watch
@@ -45,9 +39,9 @@ class WorkerService:
         self.leader = Leader(self.queues, burst)
         self.pool = Pool(threads, self.leader.lead)
         self.leader.pool = self.pool
-        self._pid_space = pid_space()
-        self.heartbeat = Heartbeat(self._register, self._dropped)
-        self.keeper = Keeper(self.pool, self._ready, self._pid_space)
+        self.presence = Presence(self.queues, threads, "threads")
+        self.heartbeat = Heartbeat(self.presence.register, self._dropped)
+        self.keeper = Keeper(self._ready, self.pool)
         self.listener = Listener(self.queues, self._ready, self.keeper.sent)
         self.watch = Watch(self.pool)
         self.leader.parked = self.keeper.parked
@@ -64,11 +58,9 @@ class WorkerService:
             return self._serve()
 
     def _serve(self) -> bool:
-        self.pool.worker_id = self._register()
+        self.pool.worker_id = self.presence.register()
         tallies.worker_begins()
-        queues.ensure(self.queues)
-        record_definitions(workflow.definition for workflow in registry.all())
-        synchronise_or_log()
+        self.presence.prepare()
         connections.close_all()
         logger.info(
             "worker %s serves %s with %d threads",
@@ -77,7 +69,8 @@ class WorkerService:
             self.threads,
         )
         self.heartbeat.start(self.pool.worker_id)
-        for part in (self.watch, self.keeper, self.listener, self.pool):
+        self.keeper.start(self.pool.worker_id)
+        for part in (self.watch, self.listener, self.pool):
             part.start()
         self._wait()
         self._end()
@@ -108,23 +101,10 @@ class WorkerService:
         connections.close_all()
         logger.info("worker %s has stopped", self.pool.worker_id)
 
-    def _register(self) -> UUID:
-        return leases.register(
-            hostname=platform.node()[:255],
-            pid=os.getpid(),
-            pid_space=self._pid_space,
-            queues=self.queues,
-            threads=self.threads,
-            executor=settings.EXECUTOR,
-            package_version=VERSION,
-            workflows=[
-                f"{cls.definition.name} v{cls.definition.version}" for cls in registry.all()
-            ],
-        )
-
     def _dropped(self, worker_id: UUID) -> None:
         """This worker was declared dead: what it held belongs to others now."""
         pool = self.pool
+        self.keeper.worker_id = worker_id
         with pool.mutex:
             pool.worker_id = worker_id
             pool.fast.clear()

@@ -8,8 +8,9 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import IO
 
 from django.conf import settings
 
@@ -24,21 +25,30 @@ def end_on_sigterm() -> None:
 @contextmanager
 def worker(log: Path, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
     """A worker that runs as long as the block, writing into the file `log`; `environment` is added
-    to that of this process."""
+    to that of this process. With EXECUTOR=django_q there is a cluster, too, that runs the steps."""
+    with log.open("wb") as output, ExitStack() as running:
+        if settings.DURABLE.get("EXECUTOR") == "django_q":
+            running.enter_context(_command("qcluster", output, environment))
+        yield running.enter_context(_command("durable_worker", output, environment))
+
+
+@contextmanager
+def _command(
+    name: str, output: IO[bytes], environment: dict[str, str]
+) -> Iterator[subprocess.Popen[bytes]]:
     manage = Path(settings.PROJECT).parent / "manage.py"
-    with log.open("wb") as output:
-        running = subprocess.Popen(
-            [sys.executable, str(manage), "durable_worker"],
-            stdout=output,
-            stderr=output,
-            env={**os.environ, **environment},
-            # Not in the terminal's group: Ctrl-C reaches the command, which then stops the worker.
-            start_new_session=True,
-        )
-        try:
-            yield running
-        finally:
-            stop(running)
+    running = subprocess.Popen(
+        [sys.executable, str(manage), name],
+        stdout=output,
+        stderr=output,
+        env={**os.environ, **environment},
+        # Not in the terminal's group: Ctrl-C reaches the command, which then stops the worker.
+        start_new_session=True,
+    )
+    try:
+        yield running
+    finally:
+        stop(running)
 
 
 def stop(running: subprocess.Popen[bytes]) -> None:

@@ -48,7 +48,7 @@ def test_every_mistake_is_told_at_once():
 NUMBERS = (None, True, "8", [8], float("nan"))
 WRONG = {
     "DATABASE": [None, 1, "", " default", "a\x00b"],
-    "EXECUTOR": [None, "", "thread", "django_q", ["threads"]],
+    "EXECUTOR": [None, "", "thread", "django-q", ".", ["threads"]],
     "THREADS": [*NUMBERS, 0, -1, 2.0, 10**12],
     "LEASE_SECONDS": [*NUMBERS, 0, -1, float("inf"), timedelta(seconds=30), 10**400],
     "HEARTBEAT_SECONDS": [*NUMBERS, 0, -0.5, float("inf")],
@@ -76,7 +76,7 @@ WRONG = {
 }
 RIGHT = {
     "DATABASE": ["default"],
-    "EXECUTOR": ["threads"],
+    "EXECUTOR": ["threads", "django_q", "project.engines.Ours"],
     "QUEUES": [{}, {"high": {}}, {"high": {}, "default": {}, "größte Mühe": {}}],
     "THREADS": [1, 64],
     "LEASE_SECONDS": [15, 15.0, 3600],
@@ -171,9 +171,15 @@ def test_each_wrong_queue_is_told():
     assert ids(told(QUEUES={"a": None, "b": {}, "c": {"x": 1, "y": 2}})) == ["E004"] * 3
 
 
-def test_an_option_of_a_queue_is_told_with_what_was_meant(monkeypatch):
-    monkeypatch.setattr(values, "QUEUE_OPTIONS", ("concurrency",))
-    assert told(QUEUES={"high": {"concurrency": 3}}) == []
-    (message,) = told(QUEUES={"high": {"concurency": 3}})
+def test_an_option_of_a_queue_is_told_with_what_was_meant():
+    assert told(QUEUES={"high": {"cluster": "heavy"}}) == []
+    (message,) = told(QUEUES={"high": {"clutser": "heavy"}})
     assert '["high"]' in message.msg
-    assert 'did you mean "concurrency"?' in message.msg
+    assert 'did you mean "cluster"?' in message.msg
+
+
+@pytest.mark.parametrize("cluster", [None, "", 3, " heavy", "h" * 101, ["heavy"]])
+def test_the_cluster_of_a_queue_is_a_name(cluster):
+    (message,) = told(QUEUES={"high": {"cluster": cluster}})
+    assert message.id == "durable_django.E004"
+    assert 'DURABLE["QUEUES"]["high"]["cluster"]' in message.msg

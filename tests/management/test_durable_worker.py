@@ -9,6 +9,7 @@ from django.core.management.base import CommandError
 from django.test import override_settings
 from django.utils import autoreload
 
+from durable_django.executors.executor import Threads
 from durable_django.management.commands import durable_worker
 
 pytestmark = pytest.mark.usefixtures("started")
@@ -47,7 +48,7 @@ class Supervised:
 @pytest.fixture
 def started(monkeypatch):
     found = Started()
-    monkeypatch.setattr(durable_worker, "WorkerService", found.service)
+    monkeypatch.setattr(Threads, "service", lambda _, *given: found.service(*given))
     monkeypatch.setattr(durable_worker, "Supervisor", Supervised(found))
     monkeypatch.setattr(durable_worker.signal, "signal", lambda number, handler: None)
     return found
@@ -74,7 +75,9 @@ def run(*arguments):
         (["--queues= , "], "--queues names no queue"),
         (["--queues=" + "x" * 101], "--queues has at most 100 characters"),
         (["--queues=high,a\x00b"], "--queues is a printable text"),
-        (["--executor=django_r"], "invalid choice: 'django_r'"),
+        (["--executor=django_r"], 'the executor "django_r" cannot be loaded'),
+        (["--executor=no.such.Engine"], 'the executor "no.such.Engine" cannot be loaded'),
+        (["--executor=decimal.Decimal"], "is a Decimal, not an Executor"),
         (["--reload", "--processes=2"], "--reload works with one process"),
         (["--thread-count=3"], "unrecognized arguments: --thread-count=3"),
         (["high"], "unrecognized arguments: high"),

@@ -4,6 +4,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from durable_django.models import Execution
 from durable_django.store import inheriting as module
 from durable_django.store.checkpoint import write_wave
 from durable_django.store.claiming import claim
@@ -83,3 +84,17 @@ def test_a_strand_below_a_strand_has_what_stands_on_every_level(worker):
     assert (inherited.item, inherited.number) == ('"item 1"', 1)
     assert item_of(inner.path, inner.input_text, inherited) == ('"item 0"', 0)
     assert item_of("each[1]/both/left", "null", inherited) == ('"item 1"', 1)
+
+
+def test_a_parent_that_has_gone_on_gives_its_strands_nothing(worker):
+    run = forked(worker, 2)
+    _, second = claim_strands(worker, run.id, 2)
+    write_wave(worker, [fork_of(second, 2, path="each[1]/inner")])
+    forget([run.id, second.id])
+    rows = Execution.objects.filter(pk=run.id)
+    at_fork = rows.get().snapshot
+    assert rows.update(snapshot=at_fork.replace('"next":"each[]"', '"next":"after"')) == 1
+    keys = [(run.id, "each[0]"), (second.id, "each[1]/inner[0]")]
+    assert inherited_by(keys) == {}
+    rows.update(snapshot=at_fork)
+    assert set(inherited_by(keys)) == {(run.id, "each"), (second.id, "each[1]/inner")}, "not kept"

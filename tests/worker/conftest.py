@@ -14,7 +14,7 @@ from django.db import connection
 
 from durable_django.conf import DEFAULTS
 from durable_django.definition import registry
-from durable_django.worker.capture import CaptureHandler
+from durable_django.worker.capture import CaptureHandler, LastResort
 from durable_django.worker.service import WorkerService
 from tests.waiting import WAIT_SECONDS
 
@@ -41,7 +41,7 @@ def _logging_as_before() -> Iterator[None]:
     root.level, sys.stdout, sys.stderr, filters = before
     root.manager._clear_cache()
     for handler in list(root.handlers):
-        if isinstance(handler, CaptureHandler):
+        if isinstance(handler, CaptureHandler | LastResort):
             root.removeHandler(handler)
         elif handler in filters:
             handler.filters = filters[handler]

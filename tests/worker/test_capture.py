@@ -11,6 +11,7 @@ import durable_django as durable
 from durable_django import Retry, Workflow, step
 from durable_django.exceptions import ExecutionFailed
 from durable_django.models import StepRun
+from durable_django.worker.capture import capturing
 
 shop = logging.getLogger("shop.orders")
 
@@ -259,3 +260,19 @@ def test_what_is_printed_outside_a_step_is_nobodys(workers):
     shop.warning("from the test")
     run.get_result(timeout=20)
     assert messages(run) == []
+
+
+def test_without_any_handler_a_warning_is_said_as_python_says_it(monkeypatch, capsys):
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    heard = logging.getLogger("tests.heard")
+    handler = logging.NullHandler()
+    heard.addHandler(handler)
+    try:
+        with capturing():
+            logging.getLogger("tests.alone").warning("a process ends")
+            logging.getLogger("tests.alone").info("nothing of note")
+            heard.warning("said by its own handler")
+    finally:
+        heard.removeHandler(handler)
+    assert capsys.readouterr().err == "a process ends\n"
+    assert logging.getLogger().handlers == []

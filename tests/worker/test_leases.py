@@ -179,7 +179,7 @@ def test_a_worker_whose_process_is_gone_is_found_before_its_lease_ends(workers, 
     import sys
 
     from durable_django.store.claiming import claim
-    from durable_django.worker.keeper import pid_space
+    from durable_django.worker.presence import pid_space
 
     durable_settings(HEARTBEAT_SECONDS=0.1, LEASE_SECONDS=300, POLL_SECONDS=0.1)
 

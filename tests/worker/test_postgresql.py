@@ -13,7 +13,10 @@ import durable_django as durable
 from durable_django import Workflow, step
 from durable_django.exceptions import ExecutionFailed
 from durable_django.models import StepRun
+from durable_django.store.transactions import lock_execution
 from durable_django.worker import apart
+from durable_django.worker import leader as leading
+from tests.store.rows import OpenTransaction
 from tests.waiting import until
 
 
@@ -208,3 +211,34 @@ def test_a_listener_whose_connection_died_listens_again(workers, durable_setting
     until(lambda: listening() not in ([], [before]))
     until(lambda: service.pool.leader_waits)
     Quick.start().get_result(timeout=5)
+
+
+def test_what_somebody_has_locked_when_it_is_handed_back_is_given_back_later(
+    workers, durable_settings, monkeypatch
+):
+    # race: locked-at-hand-back
+    durable_settings(POLL_SECONDS=0.1)
+    latch = workers.latch()
+
+    class Slow(Workflow):
+        @step
+        def only(self):
+            assert latch.wait(20)
+            return self.input["n"]
+
+    release, gave_back = leading.release, []
+
+    def release_beside_somebody(worker_id, leases):
+        if not leases or gave_back:
+            return release(worker_id, leases)
+        with OpenTransaction(lambda: [lock_execution(pk) for pk in leases]):
+            gave_back.append(release(worker_id, leases))
+        return gave_back[0]
+
+    monkeypatch.setattr(leading, "release", release_beside_somebody)
+    ids = durable.start_many(Slow, [{"n": n} for n in range(2)])
+    workers.start(threads=1)
+    until(lambda: gave_back)
+    latch.set()
+    assert [durable.get_result(pk, timeout=20) for pk in ids] == [0, 1]
+    assert gave_back == [0]

@@ -10,13 +10,14 @@ import time
 from argparse import ArgumentParser
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
 
 from ...conf import settings
 from ...definition.readers import read_queue
 from ...exceptions import QueueNotFound
+from ...executors.executor import Executor, Service, executor_of
 from ...store.options import known_queue
-from ...worker.service import WorkerService
 from ...worker.supervisor import Supervisor
 
 # What a worker process ends with when its threads are stuck: a supervisor starts another.
@@ -41,11 +42,15 @@ class Command(BaseCommand):
         parser.add_argument("--threads", type=int, help="steps at the same time (default: THREADS)")
         parser.add_argument("--processes", type=int, default=1, help="worker processes to keep up")
         parser.add_argument("--burst", action="store_true", help="stop when nothing is ready")
-        parser.add_argument("--executor", choices=["threads"], help="default: EXECUTOR")
+        parser.add_argument(
+            "--executor",
+            help="who runs the steps: threads, django_q, or a class (default: EXECUTOR)",
+        )
         parser.add_argument("--reload", action="store_true", help="restart when code changes")
 
     def handle(self, *args: Any, **options: Any) -> None:
         queues = _queues(options["queues"])
+        executor = _executor(options["executor"])
         threads = settings.THREADS if options["threads"] is None else options["threads"]
         for name, value in (("threads", threads), ("processes", options["processes"])):
             if value < 1:
@@ -57,16 +62,19 @@ class Command(BaseCommand):
         if options["reload"]:
             from django.utils import autoreload
 
-            autoreload.run_with_reloader(lambda: self._serve(queues, threads, options["burst"]))
+            autoreload.run_with_reloader(
+                lambda: self._serve(executor, queues, threads, options["burst"])
+            )
         else:
-            self._serve(queues, threads, options["burst"])
+            self._serve(executor, queues, threads, options["burst"])
 
-    def _serve(self, queues: list[str], threads: int, burst: bool) -> None:
-        service = WorkerService(queues, threads, burst)
+    def _serve(self, executor: Executor, queues: list[str], threads: int, burst: bool) -> None:
+        service = executor.service(queues, threads, burst)
         # A reloader runs this outside the main thread, where no handler can be set.
         if threading.current_thread() is threading.main_thread():
             _handle_signals(service)
-        self.stdout.write(f"durable worker {os.getpid()}: {', '.join(queues)}, {threads} threads")
+        runs = f"{threads} threads" if executor.name == "threads" else executor.name
+        self.stdout.write(f"durable worker {os.getpid()}: {', '.join(queues)}, {runs}")
         self.stdout.flush()
         if not service.run():
             self.stderr.write("too many threads are stuck in steps: this process ends")
@@ -88,7 +96,15 @@ def _queues(given: str) -> list[str]:
     return queues
 
 
-def _handle_signals(service: WorkerService) -> None:
+def _executor(given: str | None) -> Executor:
+    name = settings.EXECUTOR if given is None else given
+    try:
+        return executor_of(name)
+    except (ImportError, TypeError, ImproperlyConfigured) as error:
+        raise CommandError(f'the executor "{name}" cannot be loaded: {error}') from None
+
+
+def _handle_signals(service: Service) -> None:
     asked_at: float | None = None
 
     def handle(number: int, frame: Any) -> None:

@@ -1,0 +1,1 @@
+"""Who runs steps: the threads of ``durable_worker``, or another engine that is handed the runs."""

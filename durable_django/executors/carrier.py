@@ -1,0 +1,229 @@
+"""The carrier: drives a run in a process of another engine.
+
+The engine calls :func:`carry` with a hint. The process takes the run by its lease number, drives it
+until it parks or ends, or for so many seconds, and gives it back then. It heartbeats and fences as
+a worker does, for it has one inside, with one thread for steps, which claims nothing by itself.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import multiprocessing.util
+import os
+import threading
+import time
+from uuid import UUID
+
+from django.db import connections
+
+from ..conf import settings
+from ..store import dispatching, leases, tallies
+from ..store.claiming import Claimed
+from ..store.dispatching import Hint
+from ..store.gates import Gates
+from ..store.records import Taking
+from ..worker.capture import capturing
+from ..worker.heartbeat import Heartbeat
+from ..worker.leader import Leader
+from ..worker.pool import Pool
+from ..worker.presence import Presence
+from ..worker.teller import Teller
+from ..worker.upkeep import Upkeep
+from ..worker.watch import Watch
+from .dispatches import Dispatches, queues_of
+from .executor import Dispatcher, executor_of
+
+logger = logging.getLogger("durable_django.executors")
+
+# How long a run is driven before others get their turn.
+SECONDS = 30.0
+# How often it is looked whether the time is over, or too many threads are stuck.
+TICK_SECONDS = 0.5
+EXIT_STUCK = 75
+
+
+class CarryingLeader(Leader):
+    """Leads a pool that is given its runs, and claims none."""
+
+    def __init__(self) -> None:
+        super().__init__((), burst=False)
+        self.gates = Gates(None)
+        self.woken = False
+        self._mutex = threading.Lock()
+        self._given: list[Claimed] = []
+        # Nothing is in memory, or on its way to the database.
+        self.idle = threading.Event()
+
+    def give(self, claimed: Claimed) -> None:
+        """A run that was taken for this pool."""
+        self.pool.hands_back = False
+        with self._mutex:
+            self._given.append(claimed)
+            self.idle.clear()
+        self.pool.wake_leader()
+
+    def end(self) -> None:
+        """The time is over: what has not begun is given back, what runs is after its step."""
+        self.pool.hands_back = True
+        self.pool.wake_leader()
+
+    def _claim(self) -> bool:
+        with self._mutex:
+            given, self._given = self._given, []
+            # race: given-while-idle. Whoever gives a run waits for what is told after that.
+            if not (given or self.pool.runs or self.pool.finished):
+                self.idle.set()
+        for claimed in given:
+            self._take(claimed)
+        if self.pool.hands_back:
+            self._hand_back([*self.pool.fast, *self.pool.slow])
+        return bool(given)
+
+    def _room(self) -> int:
+        return 0
+
+    def _taking(self, limit: int) -> Taking | None:
+        return None if self.pool.hands_back else super()._taking(limit)
+
+    def _pause_seconds(self) -> float:
+        return settings.POLL_SECONDS / 4 if self.pool.runs else settings.POLL_SECONDS
+
+
+class Carrier:
+    """What drives runs in this process, one after another, whoever brings them."""
+
+    def __init__(self, executor: Dispatcher, cluster: str) -> None:
+        self.pid = os.getpid()
+        self.dispatches = Dispatches(executor)
+        self.queues = queues_of(executor, cluster)
+        self.presence = Presence(self.queues, 1, executor.name, cluster)
+        self.leader = CarryingLeader()
+        self.pool = Pool(1, self.leader.lead)
+        self.leader.pool = self.pool
+        self.heartbeat = Heartbeat(self.presence.register, self._dropped)
+        self.upkeep = Upkeep(self.pool)
+        self.watch = Watch(self.pool)
+        self.teller = Teller()
+        self.leader.tell = self.teller.tell
+        self.pool.may_start = self.heartbeat.holds
+        self._turn = threading.Lock()
+        self._is_stopped = False
+
+    @property
+    def worker_id(self) -> UUID:
+        """The row of this process among the workers."""
+        return self.pool.worker_id
+
+    def start(self) -> None:
+        """Registers the process and starts its threads."""
+        self.pool.worker_id = self.presence.register()
+        tallies.worker_begins()
+        self.presence.prepare()
+        self.heartbeat.start(self.pool.worker_id)
+        for part in (self.watch, self.upkeep, self.pool):
+            part.start()
+        logger.info("process %d carries runs as worker %s", self.pid, self.pool.worker_id)
+
+    def carry(self, hint: Hint, seconds: float) -> bool:
+        """Drives the run of a hint; whether there was one to drive."""
+        with self._turn:
+            self._end_if_stuck()
+            gates = self.leader.gates.latest()
+            claimed, queue = dispatching.take(self.worker_id, hint, gates)
+            if claimed is not None:
+                self.leader.give(claimed)
+                self._wait(seconds)
+        if queue:
+            # There is room for one more now.
+            self.dispatches.dispatch([queue], self.worker_id)
+        return claimed is not None
+
+    def _wait(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while not self.leader.idle.wait(TICK_SECONDS):
+            if time.monotonic() > until and not self.pool.hands_back:
+                self.leader.end()
+            self._end_if_stuck()
+
+    def _end_if_stuck(self) -> None:
+        """Nothing can interrupt its threads. The engine replaces the process, and the sweeper takes
+        back what it held."""
+        if self.watch.too_many_stuck:
+            logger.critical("process %d ends: its threads are stuck in steps", self.pid)
+            os._exit(EXIT_STUCK)
+
+    def stop(self) -> None:
+        """Ends the threads and the row; the engine ends this process."""
+        if self._is_stopped or self.pid != os.getpid():
+            return
+        self._is_stopped = True
+        self.pool.stop()
+        for slot in list(self.pool.slots):
+            if slot.thread is not None and not slot.stuck:
+                slot.thread.join(timeout=5)
+        for part in (self.upkeep, self.watch, self.teller, self.heartbeat, self.pool.loop):
+            part.stop()
+        tallies.worker_ends()
+        leases.stop(self.worker_id)
+        connections.close_all()
+
+    def _dropped(self, worker_id: UUID) -> None:
+        """This process was declared dead: what it held belongs to others now."""
+        pool = self.pool
+        with pool.mutex:
+            pool.worker_id = worker_id
+            pool.fast.clear()
+            pool.slow.clear()
+            pool.runs.clear()
+            pool.suspect = None
+            pool.unsure = True
+        pool.wake_leader()
+
+
+_mutex = threading.Lock()
+_carrier: Carrier | None = None
+
+
+def carrier_of(executor: Dispatcher, cluster: str) -> Carrier:
+    """The carrier of this process, started when it is first asked for."""
+    global _carrier
+    with _mutex:
+        # A fork has the object of its parent, and none of its threads.
+        if _carrier is None or _carrier.pid != os.getpid():
+            carrier = Carrier(executor, cluster)
+            carrier.start()
+            # Processes of multiprocessing end without atexit.
+            multiprocessing.util.Finalize(None, carrier.stop, exitpriority=10)
+            atexit.register(carrier.stop)
+            _carrier = carrier
+        return _carrier
+
+
+def carry(
+    execution_id: str,
+    lease: int,
+    *,
+    executor: str | None = None,
+    cluster: str = "",
+    seconds: float = SECONDS,
+) -> bool:
+    """Drives an execution in this process until it parks or ends, or for about ``seconds``.
+
+    For the tasks of an engine that a :class:`~durable_django.executors.executor.Dispatcher` hands
+    hints to, which gives the name of the setting and the cluster this process belongs to. Returns
+    whether there was something to drive: a hint that is late, or comes twice, is not. Never raises;
+    what goes wrong is logged, and the run is found again by ``durable_worker``.
+    """
+    try:
+        found = executor_of(executor or settings.EXECUTOR)
+        if not isinstance(found, Dispatcher):
+            raise TypeError(f"{found.name} is no executor that hands runs to others")
+        if connections[settings.DATABASE].in_atomic_block:
+            raise RuntimeError("runs cannot be driven inside a transaction")
+        carrier = carrier_of(found, cluster or found.default_cluster)
+        with capturing():
+            return carrier.carry(Hint(UUID(execution_id), lease), seconds)
+    except Exception:
+        logger.exception("execution %s could not be driven here", execution_id)
+        return False

@@ -1,0 +1,173 @@
+"""Dispatches: what this process hands over, and how much room there is for it.
+
+It acts in the transaction that makes something ready, when a run has left a process of the engine,
+and when the sweeper looks. It may never stop anybody: what it cannot send is sent by others later.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from uuid import UUID
+
+from django.db import connections, transaction
+
+from ..conf import settings
+from ..store import dispatching, wakeup
+from ..store.dispatching import Hint
+from ..store.gates import OPEN, Gate, Gates, held_in
+from .executor import Dispatcher
+
+logger = logging.getLogger("durable_django.executors")
+
+ALL = 2**31
+
+
+class Room:
+    """How many more hints a cluster may get, as far as this process knows: looked up no more often
+    than every ``POLL_SECONDS``, and counted down in between."""
+
+    def __init__(self, executor: Dispatcher, cluster: str) -> None:
+        self._executor = executor
+        self._cluster = cluster
+        self._mutex = threading.Lock()
+        self._left = 0
+        self._read_at: float | None = None
+
+    def take(self, wanted: int, *, anew: bool = False) -> int:
+        """Up to ``wanted`` places; ``anew``: as the database says now."""
+        with self._mutex:
+            now = time.monotonic()
+            if anew or self._read_at is None or now - self._read_at > settings.POLL_SECONDS:
+                self._left = self._read()
+                self._read_at = now
+            taken = max(min(wanted, self._left), 0)
+            self._left -= taken
+            return taken
+
+    def give_back(self, places: int) -> None:
+        """Those that were taken and not used."""
+        with self._mutex:
+            self._left += places
+
+    def _read(self) -> int:
+        processes, _idle = dispatching.processes(self._executor.name, self._cluster)
+        queues = queues_of(self._executor, self._cluster)
+        return self._executor.room(processes) - dispatching.untaken(queues)
+
+
+def queues_of(executor: Dispatcher, cluster: str) -> list[str]:
+    """The queues whose runs a cluster carries."""
+    return [
+        queue
+        for queue in dict.fromkeys([*settings.QUEUES, "default"])
+        if executor.cluster_of(queue) == cluster
+    ]
+
+
+class Dispatches:
+    """Those of one executor."""
+
+    def __init__(self, executor: Dispatcher) -> None:
+        self.executor = executor
+        self._rooms: dict[str, Room] = {}
+        self._mutex = threading.Lock()
+        self._gates = Gates(None)
+
+    # -- in the transaction that makes something ready ---------------------------------------
+
+    def announce(self, announced: Mapping[str, Sequence[UUID]]) -> None:
+        """Hands over what became ready, inside its transaction; see ``store.wakeup``."""
+        for queue, ids in announced.items():
+            try:
+                self._announce(queue, ids)
+            except Exception:
+                logger.exception("queue %s: nothing is handed over now, but later", queue)
+
+    def _announce(self, queue: str, ids: Sequence[UUID]) -> None:
+        if not ids or self._gate(queue) != OPEN:
+            self._on_commit(partial(self.dispatch, [queue]))
+            return
+        cluster = self.executor.cluster_of(queue)
+        # Whatever is refused here must not refuse the transaction around it.
+        with transaction.atomic(using=settings.DATABASE):
+            room = self._room(cluster)
+            places = room.take(len(ids))
+            hints = dispatching.hand_over_these(list(ids)[:places])
+            room.give_back(places - len(hints))
+            if self.executor.is_transactional():
+                self._send_all(cluster, hints)
+                return
+        self._on_commit(partial(self._send, cluster, hints))
+
+    def _on_commit(self, call: Callable[[], object]) -> None:
+        transaction.on_commit(call, using=settings.DATABASE, robust=True)
+
+    # -- outside -----------------------------------------------------------------------------
+
+    def dispatch(self, queues: Sequence[str], worker_id: UUID | None = None) -> int:
+        """Hands over what is ready of these queues while there is room; how many."""
+        count = 0
+        for queue in queues:
+            allowed = self._allowed(queue)
+            if allowed < 1:
+                continue
+            cluster = self.executor.cluster_of(queue)
+            room = self._room(cluster)
+            places = room.take(allowed, anew=True)
+            hints = dispatching.hand_over(queue, places, worker_id)
+            room.give_back(places - len(hints))
+            self._send(cluster, hints)
+            count += len(hints)
+        return count
+
+    def send_again(self, cluster: str, hints: Sequence[Hint]) -> None:
+        """Sends what seems to be lost."""
+        self._send(cluster, dispatching.mark_again(hints))
+
+    def _send(self, cluster: str, hints: Sequence[Hint]) -> None:
+        """Sends them; what cannot be sent is ready to be handed over again."""
+        if not hints:
+            return
+        try:
+            self._send_all(cluster, hints)
+        except Exception as error:
+            logger.error(
+                "cluster %s: %d runs could not be handed over: %r", cluster, len(hints), error
+            )
+            if not connections[settings.DATABASE].in_atomic_block:
+                dispatching.withdraw(hints)
+
+    def _send_all(self, cluster: str, hints: Sequence[Hint]) -> None:
+        if hints:
+            self.executor.send(cluster, hints)
+
+    def _gate(self, queue: str) -> Gate:
+        with self._mutex:
+            return self._gates.latest().get(queue, OPEN)
+
+    def _allowed(self, queue: str) -> int:
+        """How many more of its runs could be taken, whatever room there is for them: what cannot be
+        taken would come back at once, and be handed over again."""
+        gate = self._gate(queue)
+        if gate.is_paused:
+            return 0
+        if gate.limit is None:
+            return ALL
+        return gate.limit - held_in([queue]).get(queue, 0) - dispatching.untaken([queue])
+
+    def _room(self, cluster: str) -> Room:
+        room = self._rooms.get(cluster)
+        if room is None:
+            room = self._rooms[cluster] = Room(self.executor, cluster)
+        return room
+
+
+def install(executor: Dispatcher) -> Dispatches:
+    """From now on this process hands over what it makes ready."""
+    dispatches = Dispatches(executor)
+    wakeup.announce = dispatches.announce
+    return dispatches

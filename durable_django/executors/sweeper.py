@@ -1,0 +1,157 @@
+"""The sweeper: ``durable_worker`` where another engine runs the steps.
+
+It wakes what is due, fires schedules and takes back what dead processes held, as every worker does;
+hands over what is ready and was not handed over by whoever made it ready; and sends again what the
+engine has lost. It runs no step. Any number of them may run.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Sequence
+from uuid import UUID
+
+from django.db import Error as DatabaseError
+from django.db import connections
+
+from ..conf import settings
+from ..store import dispatching, leases
+from ..store.claiming import is_ready
+from ..store.dispatching import Hint
+from ..worker.heartbeat import Heartbeat
+from ..worker.hygiene import close_old_connections
+from ..worker.keeper import Keeper
+from ..worker.listener import Listener
+from ..worker.presence import Presence
+from ..worker.supervisor import is_orphan
+from .dispatches import Dispatches, install, queues_of
+from .executor import Dispatcher
+
+logger = logging.getLogger("durable_django.executors")
+
+# Not more often than this, however often it is told that something is ready: whoever made it so has
+# handed it over already, as a rule.
+PAUSE_SECONDS = 0.02
+# How often a hint was sent in vain when somebody is told.
+TOLD_AFTER = 3
+
+
+class Lost:
+    """Which hints have to be sent again: when nobody came with them for two heartbeats although a
+    process of the cluster is idle, and then after twice the time each. Those that wait behind long
+    steps are not lost. It remembers only what is under way."""
+
+    def __init__(self, dispatches: Dispatches) -> None:
+        self._dispatches = dispatches
+        self._sent: dict[Hint, int] = {}
+
+    def look(self, cluster: str) -> int:
+        """Sends those of a cluster again; how many."""
+        executor = self._dispatches.executor
+        first = 2 * settings.HEARTBEAT_SECONDS
+        found = dispatching.oldest_untaken(queues_of(executor, cluster), first)
+        if not found:
+            self._sent.clear()
+            return 0
+        processes, idle = dispatching.processes(executor.name, cluster)
+        if processes and not idle:
+            return 0
+        late = [one.hint for one in found if one.seconds > first * 2 ** self._sent.get(one.hint, 0)]
+        self._sent = {one.hint: self._sent.get(one.hint, 0) for one in found}
+        for hint in late:
+            self._sent[hint] += 1
+        if late:
+            self._tell(cluster, len(late), processes)
+            self._dispatches.send_again(cluster, late)
+        return len(late)
+
+    def _tell(self, cluster: str, count: int, processes: int) -> None:
+        if not processes:
+            logger.warning("cluster %s: no process of it lives; %d runs wait", cluster, count)
+            return
+        level = logging.ERROR if max(self._sent.values()) >= TOLD_AFTER else logging.WARNING
+        logger.log(
+            level,
+            "cluster %s has idle processes, and took %d runs not that were handed over to it: sent "
+            "again. If this goes on, restart the cluster",
+            *(cluster, count),
+        )
+
+
+class Sweeper:
+    """Serves ``queues`` for an executor until ``stop()``; with ``burst`` until nothing is ready,
+    due or under way."""
+
+    def __init__(self, executor: Dispatcher, queues: Sequence[str], burst: bool = False) -> None:
+        self.executor = executor
+        self.queues = list(queues)
+        self.burst = burst
+        self.clusters = list(dict.fromkeys(executor.cluster_of(queue) for queue in queues))
+        self.presence = Presence(self.queues, 0, executor.name)
+        self.heartbeat = Heartbeat(self.presence.register, self._dropped)
+        self._look = threading.Event()
+        self.keeper = Keeper(self._look.set, None)
+        self.listener = Listener(self.queues, self._look.set, self.keeper.sent)
+        self.dispatches = install(executor)
+        self._lost = Lost(self.dispatches)
+        self._next_round = 0.0
+        # A queue, because an Event deadlocks when a signal handler sets it while this waits.
+        self._stop: queue.SimpleQueue[None] = queue.SimpleQueue()
+
+    def run(self) -> bool:
+        """Serves until the end. True."""
+        worker_id = self.worker_id = self.presence.register()
+        self.presence.prepare()
+        connections.close_all()
+        logger.info(
+            "worker %s hands runs of %s to %s",
+            *(worker_id, ", ".join(self.queues), self.executor.name),
+        )
+        self.heartbeat.start(worker_id)
+        self.keeper.start(worker_id)
+        self.listener.start()
+        while self._stop.empty() and not is_orphan():
+            if not self._round():
+                break
+            self._look.wait(settings.POLL_SECONDS)
+            self._look.clear()
+            time.sleep(PAUSE_SECONDS)
+        for part in (self.listener, self.keeper, self.heartbeat):
+            part.stop()
+        leases.stop(self.worker_id)
+        connections.close_all()
+        logger.info("worker %s has stopped", self.worker_id)
+        return True
+
+    def stop(self) -> None:
+        """Ends after this round. Safe in a signal handler."""
+        self._stop.put(None)
+
+    def _round(self) -> bool:
+        """Whether there is anything left to do."""
+        try:
+            close_old_connections()
+            if is_ready(self.queues):
+                self.dispatches.dispatch(self.queues, self.worker_id)
+            elif self.burst and not self._is_anything_left():
+                return False
+            if time.monotonic() >= self._next_round:
+                self._next_round = time.monotonic() + settings.HEARTBEAT_SECONDS
+                for cluster in self.clusters:
+                    self._lost.look(cluster)
+        except DatabaseError as error:
+            logger.warning("the database refused; trying again: %s", error)
+            connections[settings.DATABASE].close()
+        except Exception:
+            logger.exception("handing over failed; trying again")
+        return True
+
+    def _is_anything_left(self) -> bool:
+        """Whether a burst has more to do: also what is due, or under way."""
+        return self.keeper.look() or is_ready(self.queues) or dispatching.is_any_held(self.queues)
+
+    def _dropped(self, worker_id: UUID) -> None:
+        self.worker_id = self.keeper.worker_id = worker_id
