@@ -46,33 +46,32 @@ class Lost:
 
     def __init__(self, dispatches: Dispatches) -> None:
         self._dispatches = dispatches
-        self._sent: dict[Hint, int] = {}
+        self._sent: dict[str, dict[Hint, int]] = {}
 
     def look(self, cluster: str) -> int:
         """Sends those of a cluster again; how many."""
         executor = self._dispatches.executor
         first = 2 * settings.HEARTBEAT_SECONDS
-        found = dispatching.oldest_untaken(queues_of(executor, cluster), first)
-        if not found:
-            self._sent.clear()
+        sent = self._sent.get(cluster, {})
+        found = dispatching.oldest_untaken(queues_of(executor, cluster))
+        self._sent[cluster] = sent = {one.hint: sent.get(one.hint, 0) for one in found}
+        late = [one.hint for one in found if one.seconds > first * 2 ** sent[one.hint]]
+        if not late:
             return 0
         processes, idle = dispatching.processes(executor.name, cluster)
         if processes and not idle:
             return 0
-        late = [one.hint for one in found if one.seconds > first * 2 ** self._sent.get(one.hint, 0)]
-        self._sent = {one.hint: self._sent.get(one.hint, 0) for one in found}
         for hint in late:
-            self._sent[hint] += 1
-        if late:
-            self._tell(cluster, len(late), processes)
-            self._dispatches.send_again(cluster, late)
+            sent[hint] += 1
+        self._tell(cluster, len(late), processes, max(sent[hint] for hint in late))
+        self._dispatches.send_again(cluster, late)
         return len(late)
 
-    def _tell(self, cluster: str, count: int, processes: int) -> None:
+    def _tell(self, cluster: str, count: int, processes: int, times: int) -> None:
         if not processes:
             logger.warning("cluster %s: no process of it lives; %d runs wait", cluster, count)
             return
-        level = logging.ERROR if max(self._sent.values()) >= TOLD_AFTER else logging.WARNING
+        level = logging.ERROR if times >= TOLD_AFTER else logging.WARNING
         logger.log(
             level,
             "cluster %s has idle processes, and took %d runs not that were handed over to it: sent "

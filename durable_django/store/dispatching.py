@@ -100,11 +100,10 @@ class Untaken(NamedTuple):
     seconds: float
 
 
-def oldest_untaken(queues: Sequence[str], seconds: float) -> list[Untaken]:
-    """Those that were handed over longer ago than that, the oldest first."""
+def oldest_untaken(queues: Sequence[str]) -> list[Untaken]:
+    """Those that were handed over and not taken yet, the oldest first."""
     now = clock.now()
-    rows = _untaken(queues).filter(dispatched_at__lt=now - timedelta(seconds=seconds))
-    rows = rows.order_by("dispatched_at")
+    rows = _untaken(queues).order_by("dispatched_at")
     found = rows.values_list("queue", "id", "lease", "dispatched_at")[:OLDEST_MAX]
     return [
         Untaken(queue, Hint(pk, lease), (now - at).total_seconds())
