@@ -133,7 +133,7 @@ def code() -> Code:
     """The code of the workers that are alive, in one query, and of this process."""
     beaten = clock.now() - timedelta(seconds=settings.LEASE_SECONDS)
     alive = Worker.objects.using(settings.DATABASE).filter(
-        status=WorkerStatus.ALIVE, heartbeat_at__gte=beaten
+        status=WorkerStatus.ALIVE, heartbeat_at__gte=beaten, threads__gt=0
     )
     told: list[Any] = list(alive.order_by("-id").values_list("workflows", flat=True)[:1_000])
     of_workers = None

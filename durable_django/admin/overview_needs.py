@@ -67,6 +67,16 @@ def _of_the_fleet(found: Mapping[str, Capped], fleet: Fleet, links: Links) -> li
                 command="python manage.py durable_worker",
             )
         )
+    elif fleet.alive and not fleet.is_kept:
+        needs.append(
+            Need(
+                badges.badge("dead", _("no durable_worker")),
+                "",
+                _("Only processes of clusters are running: nothing that comes due is woken."),
+                links.to("worker"),
+                command="python manage.py durable_worker",
+            )
+        )
     late = [worker for worker in fleet.workers if worker.is_overdue]
     if late:
         held = sum(worker.held for worker in late)

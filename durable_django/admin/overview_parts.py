@@ -278,6 +278,7 @@ class WorkerRow:
     queues: tuple[str, ...]
     held: str
     threads: str
+    runs_steps: bool
     load: int
     version: str
     is_other_version: bool
@@ -294,6 +295,7 @@ def workers(fleet: Fleet, now: datetime, links: Links) -> list[WorkerRow]:
             tuple(visible(queue) for queue in worker.queues),
             grouped(worker.held),
             grouped(worker.threads),
+            worker.runs_steps,
             load(worker.held, worker.threads),
             worker.version,
             worker.version not in ("", VERSION),

@@ -20,6 +20,7 @@ from ..figures.fleet import silence_max
 from ..models import Execution, Worker, WorkerStatus, WorkflowDefinition
 from ..models.execution import ExecutionKind
 from ..models.history import latest
+from ..showing.visible import visible
 from ..version import VERSION
 from . import badges, moments
 from .belonging import runs_of
@@ -88,6 +89,7 @@ class WorkerAdmin(ReadOnlyAdmin):
     readonly_fields = [
         "state",
         "queue_list",
+        "engine",
         "in_hand",
         "version",
         "started",
@@ -99,7 +101,7 @@ class WorkerAdmin(ReadOnlyAdmin):
         "hostname",
         "pid",
         "queue_list",
-        "executor",
+        "engine",
         "in_hand",
         "version",
         "started",
@@ -113,6 +115,13 @@ class WorkerAdmin(ReadOnlyAdmin):
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         has_ended = obj is None or obj.stopped_at is not None
         return self.fields if has_ended else [name for name in self.fields if name != "stopped"]
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        """Who runs the steps stands there where it is not always the workers' threads."""
+        if settings.EXECUTOR == "threads":
+            return self.list_display
+        at = self.list_display.index("in_hand")
+        return [*self.list_display[:at], "engine", *self.list_display[at:]]
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return Workers
@@ -135,6 +144,14 @@ class WorkerAdmin(ReadOnlyAdmin):
     def queue_list(self, worker: Worker) -> str:
         return tags(worker.queues)
 
+    @admin.display(description=_("executor"))
+    def engine(self, worker: Worker) -> str:
+        """By whom it runs steps, and as a process of which cluster."""
+        if not worker.cluster:
+            return visible(worker.executor)
+        names = {"executor": visible(worker.executor), "cluster": visible(worker.cluster)}
+        return gettext("%(executor)s, cluster %(cluster)s") % names
+
     @admin.display(description=_("in hand"))
     def in_hand(self, worker: Any) -> str:
         """What it holds, beside the threads it has."""
@@ -144,6 +161,7 @@ class WorkerAdmin(ReadOnlyAdmin):
                 "row": {
                     "held": grouped(worker.held),
                     "threads": grouped(worker.threads),
+                    "runs_steps": worker.threads > 0,
                     "load": load(worker.held, worker.threads),
                 }
             },

@@ -15,10 +15,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from ..conf import settings
+from ..executors.clusters import cluster_of
 from ..figures import Capped, QueueFigures, WorkerFigures, all_runs
 from ..figures.fleet import silence_max
 from ..models import Schedule
 from ..store import ailing, mending
+from . import clusters
 from .finding import ERROR, INFO, WARNING, Finding, Fix, Place, places
 from .ward import Ward
 from .wording import ago, length, many, named, sentences, typed
@@ -40,6 +42,7 @@ def examine(ward: Ward) -> Iterator[Finding]:
     yield from _versions(ward)
     for queue in ward.fleet.queues:
         yield from _queue(queue, ward)
+    yield from clusters.examine(ward)
     yield from _clocks()
 
 
@@ -50,6 +53,9 @@ def _no_worker(ward: Ward) -> Iterator[Finding]:
     scheduled = Schedule.objects.using(settings.DATABASE).filter(due_at__isnull=False)
     due = all_runs().filter(due_at__isnull=False).order_by()
     if not (waits or due.exists() or scheduled.exists()):
+        return
+    if ward.fleet.alive:
+        yield clusters.no_sweeper()
         return
     yield Finding(
         code="no_worker",
@@ -147,8 +153,9 @@ def _queue(queue: QueueFigures, ward: Ward) -> Iterator[Finding]:
     if queue.paused_at is not None:
         if ward.now - queue.paused_at > FORGOTTEN_AFTER:
             yield _paused(queue, ward)
-    elif queue.is_unserved and ward.is_staffed:
-        yield _unserved(queue)
+    elif queue.is_unserved and ward.fleet.alive:
+        if not clusters.is_awaited(queue, ward):
+            yield _unserved(queue)
     elif queue.workers and queue.oldest_at and ward.now - queue.oldest_at > WAITS_LONG:
         yield _late(queue, queue.oldest_at, ward)
 
@@ -171,6 +178,12 @@ def _paused(queue: QueueFigures, ward: Ward) -> Finding:
 
 
 def _unserved(queue: QueueFigures) -> Finding:
+    start = _("Start a worker that serves it: manage.py durable_worker --queues %(queue)s")
+    start %= {"queue": typed(queue.name)}
+    cluster = cluster_of(queue.name)
+    if cluster is not None:
+        start = _("Name it in QUEUES, then restart the cluster %(cluster)s and durable_worker.")
+        start %= {"cluster": named(cluster.name)}
     return Finding(
         code="queue_unserved",
         subject=queue.name,
@@ -178,8 +191,7 @@ def _unserved(queue: QueueFigures) -> Finding:
         title=_("No worker serves the queue %(queue)s") % {"queue": named(queue.name)},
         what=_("%(number)s wait in it, and no living worker takes any of them.")
         % {"number": many(queue.waiting)},
-        todo=_("Start a worker that serves it: manage.py durable_worker --queues %(queue)s")
-        % {"queue": typed(queue.name)},
+        todo=start,
         where=(Place("queue", queue.name),),
         number=queue.waiting,
     )
@@ -188,6 +200,10 @@ def _unserved(queue: QueueFigures) -> Finding:
 def _late(queue: QueueFigures, oldest_at: datetime, ward: Ward) -> Finding:
     is_full = queue.limit is not None and queue.running >= queue.limit
     more = _("Start more workers, or give them more threads.")
+    cluster = cluster_of(queue.name)
+    if cluster is not None:
+        more = _("Start more processes of the cluster %(cluster)s.")
+        more %= {"cluster": named(cluster.name)}
     if is_full:
         more = _("It is at its limit of %(limit)d at once: raise that, if there is room.")
         more %= {"limit": queue.limit}

@@ -85,7 +85,7 @@ def _broken(found: Sequence[Schedule]) -> Iterator[Finding]:
 
 def _without_code(on: Sequence[Schedule], ward: Ward) -> Iterator[Finding]:
     known = {definition.definition.name for definition in registry.all()}
-    told = [each.workflows for each in ward.fleet.workers if not each.is_overdue]
+    told = [each.workflows for each in ward.fleet.workers if each.keeps and not each.is_overdue]
     if told and all(told):
         known = {code.rpartition(" v")[0] for workflows in told for code in workflows}
     elif ward.is_staffed:

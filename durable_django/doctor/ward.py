@@ -17,5 +17,6 @@ class Ward:
 
     @property
     def is_staffed(self) -> bool:
-        """Whether some worker lives. Where none does nothing moves, which is told once."""
-        return self.fleet.alive > 0
+        """Whether some worker lives that wakes what is due, fires schedules and takes back what
+        dead ones held, as processes of clusters do not. Where none does, that is told once."""
+        return self.fleet.is_kept

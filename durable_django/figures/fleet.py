@@ -29,7 +29,7 @@ QUEUES_MAX: Final = 200
 class QueueFigures:
     """``waiting`` is ready and not claimed, members of runs included; ``oldest_at``: since when the
     oldest of it is (of the first ``COUNTED_MAX`` to be claimed). ``running`` is held by workers;
-    ``workers`` and ``threads`` are alive and serve it. ``has_row``: a worker has served it, or
+    ``workers`` and ``threads`` are alive and run its steps. ``has_row``: a worker has served it, or
     somebody decided about it."""
 
     name: str
@@ -52,7 +52,7 @@ class QueueFigures:
 class WorkerFigures:
     """A worker that is alive. ``held`` is what it has claimed: what its threads run, what its event
     loop runs beside them, and a few that come next. ``workflows`` is the code it has, as
-    "name v1"."""
+    "name v1". ``cluster`` is that of another engine it belongs to, "" for a ``durable_worker``."""
 
     id: UUID
     name: str
@@ -64,6 +64,19 @@ class WorkerFigures:
     heartbeat_at: datetime
     is_overdue: bool
     workflows: tuple[str, ...] = ()
+    executor: str = "threads"
+    cluster: str = ""
+
+    @property
+    def runs_steps(self) -> bool:
+        """Whether it does: a sweeper only hands runs to the processes of clusters."""
+        return self.threads > 0
+
+    @property
+    def keeps(self) -> bool:
+        """Whether it wakes what is due, fires schedules and takes back what dead ones held: each
+        ``durable_worker`` does, a process of a cluster does not."""
+        return not self.cluster
 
 
 @dataclass(frozen=True)
@@ -78,12 +91,23 @@ class Fleet:
         """Workers that have beaten in time."""
         return sum(not worker.is_overdue for worker in self.workers)
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether one of them wakes what is due. Processes of clusters do not."""
+        return any(worker.keeps and not worker.is_overdue for worker in self.workers)
+
+    def processes_of(self, executor: str, cluster: str) -> list[WorkerFigures]:
+        """The processes of a cluster that are alive."""
+        alive = [worker for worker in self.workers if worker.runs_steps and not worker.is_overdue]
+        wanted = (executor, cluster)
+        return [worker for worker in alive if (worker.executor, worker.cluster) == wanted]
+
     def lacks(self, code: Iterable[tuple[str, int]]) -> list[tuple[str, int]]:
         """Those of these workflows and versions that no worker has which is alive; none where one
         does not say what it has, or none is alive."""
         known: set[str] = set()
         for worker in self.workers:
-            if worker.is_overdue:
+            if worker.is_overdue or not worker.runs_steps:
                 continue
             if not worker.workflows:
                 return []
@@ -137,6 +161,8 @@ def _workers(now: datetime, held: Iterable[Held]) -> Iterable[WorkerFigures]:
             worker.heartbeat_at,
             now - worker.heartbeat_at > silence_max(),
             tuple(worker.workflows),
+            worker.executor,
+            worker.cluster,
         )
 
 
@@ -162,7 +188,7 @@ def _queues(
             running[name],
             row.concurrency_limit if row else None,
             row.paused_at if row else None,
-            len(serving[name]),
+            sum(worker.runs_steps for worker in serving[name]),
             sum(worker.threads for worker in serving[name]),
             row is not None,
         )

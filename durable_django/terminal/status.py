@@ -14,6 +14,7 @@ from rich.text import Text
 
 from .. import figures
 from ..conf import settings
+from ..executors.clusters import cluster_of
 from ..figures import counts
 from ..models import PendingInput
 from ..showing.spoken import length
@@ -114,11 +115,14 @@ def problems_of(found: Figures, age: timedelta, depth: int, queues: list[str]) -
     """What is wrong. A paused queue may be as old and as deep as it likes: somebody wants that."""
     if not found.fleet.alive:
         yield Problem("no_worker", "No worker is alive. Start one: manage.py durable_worker")
+    elif not found.fleet.is_kept:
+        text = "Only processes of clusters are alive, and nothing that comes due is woken."
+        yield Problem("no_sweeper", f"{text} Start manage.py durable_worker")
     for queue in found.fleet.queues:
         if queue.paused_at is not None or (queues and queue.name not in queues):
             continue
         if found.fleet.alive and queue.is_unserved:
-            text = f"Queue {queue.name}: no worker serves it, and {queue.waiting} wait in it."
+            text = f"Queue {queue.name}: {_missing(queue.name)}, and {queue.waiting} wait in it."
             yield Problem("unserved", text, queue.name)
         oldest = found.now - queue.oldest_at if queue.oldest_at else timedelta(0)
         if oldest > age:
@@ -128,6 +132,11 @@ def problems_of(found: Figures, age: timedelta, depth: int, queues: list[str]) -
         if queue.waiting.number > depth:
             text = f"Queue {queue.name}: {queue.waiting} wait in it, more than {depth}."
             yield Problem("too_deep", text, queue.name)
+
+
+def _missing(queue: str) -> str:
+    cluster = cluster_of(queue)
+    return f"no process of cluster {cluster.name} serves it" if cluster else "no worker serves it"
 
 
 def _read() -> Figures:
@@ -156,7 +165,7 @@ def _draw(terminal: Terminal, found: Figures) -> None:
     alive = found.fleet.alive
     silent = len(found.fleet.workers) - alive
     threads = sum(each.threads for each in found.fleet.workers if not each.is_overdue)
-    workers = [f"{alive} alive" + (f" with {threads} threads" if alive else "")]
+    workers = [f"{alive} alive" + (f" with {threads} threads" if threads else "")]
     if silent:
         workers.append(f"{silent} overdue")
     _fact(terminal, "Workers", ", ".join(workers))

@@ -9,11 +9,12 @@ from typing import Any, Final
 from django.db.models import Count
 
 from ..conf import settings
+from ..executors.executor import Threads
 from ..figures.fleet import silence_max
 from ..models import Execution, Worker, WorkerStatus
 from ..store import clock
 from .command import DONE, Command, at_least
-from .screen import Column, Terminal
+from .screen import Cell, Column, Terminal
 
 LISTED_MAX: Final = 1_000
 
@@ -83,6 +84,7 @@ def _told(worker: Worker, held: int, now: datetime) -> dict[str, Any]:
         "threads": worker.threads,
         "held": held,
         "executor": worker.executor,
+        "cluster": worker.cluster,
         "package_version": worker.package_version,
         "started_at": worker.started_at,
         "heartbeat_at": worker.heartbeat_at,
@@ -101,17 +103,22 @@ def _draw(terminal: Terminal, found: list[Worker], held: dict[Any, int], now: da
         Column("STARTED", rank=2),
         Column("VERSION", rank=3),
     ]
-    rows = [
-        (
+    rows: list[list[Cell]] = [
+        [
             str(worker),
             terminal.status(_state(worker, now)),
             ", ".join(worker.queues),
             f"{held[worker.pk]:,}",
-            f"{worker.threads:,}",
+            f"{worker.threads:,}" if worker.threads else None,
             terminal.moment(worker.heartbeat_at),
             terminal.moment(worker.started_at),
             worker.package_version,
-        )
+        ]
         for worker in found
     ]
+    # Where all are the same nobody need read of it.
+    if any(worker.executor != Threads.name for worker in found):
+        columns.insert(3, Column("EXECUTOR", rank=1))
+        for row, worker in zip(rows, found, strict=True):
+            row.insert(3, f"{worker.executor} {worker.cluster}".rstrip())
     terminal.table(columns, rows)

@@ -1,10 +1,12 @@
-"""What is said of what is ready to be claimed, and of what a worker holds."""
+"""What is said of what is ready to be claimed, and of what a worker holds. What another engine's
+cluster has to do with it stands in ``clusters``."""
 
 from __future__ import annotations
 
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from .clusters import keeper_missing, of_carried, process_missing
 from .facts import Facts, Holder, MemberFacts, Reason
 from .wording import at, by_whom, named, sentences
 
@@ -13,7 +15,7 @@ def of_ready(facts: Facts) -> list[Reason]:
     """Ready, and claimed by nobody: what its queue has to do with it."""
     queue = facts.queue
     detail = {"queue": queue.name}
-    found = worker_missing(facts)
+    found = _nobody_runs(facts)
     if queue.paused_at is not None:
         text = _("Its queue “%(queue)s” is paused.") % {"queue": named(queue.name)}
         told = sentences(text, by_whom(queue.paused))
@@ -29,6 +31,9 @@ def of_ready(facts: Facts) -> list[Reason]:
         text %= {"workflow": named(facts.workflow), "version": facts.version}
         missing = {"workflow": facts.workflow, "version": facts.version}
         found.append(Reason(code="code_missing", text=text, detail=missing))
+    cluster = facts.cluster
+    if not found and cluster is not None and cluster.processes:
+        found += of_carried(facts, cluster)
     if facts.is_suspect:
         found.append(_suspect(facts))
     if not found:
@@ -51,10 +56,16 @@ def _suspect(facts: Facts) -> Reason:
 
 
 def worker_missing(facts: Facts) -> list[Reason]:
-    """That no living worker serves its queue, if so."""
+    """That no living worker serves its queue, or none wakes it, if so."""
+    return [*_nobody_runs(facts), *keeper_missing(facts)]
+
+
+def _nobody_runs(facts: Facts) -> list[Reason]:
     queue = facts.queue
     if queue.served_by:
         return []
+    if facts.cluster is not None:
+        return process_missing(facts.cluster)
     if queue.alive:
         text = _("No living worker serves the queue “%(queue)s”: start one that does.")
     else:
@@ -104,7 +115,7 @@ def _lost(facts: Facts, holder: Holder) -> Reason | None:
         text %= {**names, "when": at(beaten)}
     else:
         return None
-    if facts.queue.alive:
+    if facts.queue.alive and facts.queue.is_kept:
         then = _("Another worker takes it back at its next look.")
     else:
         then = _("No other worker is alive that could take it back: start one.")

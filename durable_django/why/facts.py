@@ -52,15 +52,32 @@ class Holder:
 @dataclass(frozen=True, kw_only=True)
 class QueueFacts:
     """Of the queue a run is in. ``held`` is how many of its executions workers hold; only counted
-    where there is a limit. ``served_by`` are the living workers that serve it, of ``alive``."""
+    where there is a limit. ``served_by`` are the living workers that run its steps, of ``alive``.
+    ``is_kept``: one of these wakes what is due, as all do but processes of clusters."""
 
     name: str
     served_by: tuple[str, ...] = ()
     alive: int = 0
+    is_kept: bool = True
     paused_at: datetime | None = None
     paused: Act | None = None
     limit: int | None = None
     held: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusterFacts:
+    """Of the cluster of another engine that carries the runs of the queue. ``start``: the command
+    that starts it, "" where only the engine knows. ``processes`` of it live, ``idle`` of them hold
+    nothing, which is only counted where the run, ready since ``ready_at``, was handed over (the
+    last time at ``handed_over_at``), and nobody has taken it yet."""
+
+    name: str
+    start: str = ""
+    processes: int = 0
+    idle: int = 0
+    ready_at: datetime | None = None
+    handed_over_at: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,6 +129,7 @@ class Facts:
     workflow: str
     version: int
     queue: QueueFacts
+    cluster: ClusterFacts | None = None
     has_code: bool = True
     is_strand: bool = False
     fork: str = ""
@@ -134,3 +152,5 @@ class Facts:
     step: StepFacts | None = None
     error: Mapping[str, Any] | None = None
     lease: timedelta = timedelta(seconds=30)
+    heartbeat: timedelta = timedelta(seconds=5)
+    patience: timedelta = timedelta(seconds=25)

@@ -5,6 +5,7 @@ the large columns only the error of a run that has failed. It writes nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -16,6 +17,7 @@ from ..definition import registry
 from ..engine import values
 from ..engine.paths import fork_of, node_name
 from ..exceptions import WorkflowNotFound
+from ..executors.clusters import cluster_of, heartbeat, patience
 from ..models import (
     AuditEntry,
     AuditVerb,
@@ -30,7 +32,16 @@ from ..models import (
 from ..models.execution import ExecutionKind
 from ..store import clock
 from ..store.gates import held_in
-from .facts import Act, Facts, Holder, MemberFacts, QueueFacts, StepFacts, WaitFacts
+from .facts import (
+    Act,
+    ClusterFacts,
+    Facts,
+    Holder,
+    MemberFacts,
+    QueueFacts,
+    StepFacts,
+    WaitFacts,
+)
 
 Status = ExecutionStatus
 WAITS_MAX = 20
@@ -72,6 +83,7 @@ class _Reading:
             workflow=run.workflow_name,
             version=run.version,
             queue=queue,
+            cluster=None if ended else self._cluster(queue),
             has_code=ended or self._has_code(),
             is_strand=self._is_strand,
             fork=self._fork(),
@@ -94,6 +106,8 @@ class _Reading:
             step=self._step() if self._wants_step() else None,
             error=run.error if status in WITH_ERROR else None,
             lease=self.lease,
+            heartbeat=heartbeat(),
+            patience=patience(),
         )
 
     @property
@@ -109,7 +123,7 @@ class _Reading:
         is asked instead."""
         run = self.run
         wanted = f"{run.workflow_name} v{run.version}"
-        serving = [row for row in self._beating() if run.queue in row["queues"]]
+        serving = self._serving()
         told = [row["workflows"] for row in serving if row["workflows"]]
         if told:
             return any(wanted in workflows for workflows in told)
@@ -127,14 +141,18 @@ class _Reading:
         rows = Worker.objects.using(settings.DATABASE).filter(
             Q(status=WorkerStatus.ALIVE) | Q(pk__in=held_by)
         )
-        columns = ("id", "hostname", "pid", "status", "queues", "workflows", "heartbeat_at")
-        return {row["id"]: row for row in rows.order_by("id").values(*columns)}
+        return {row["id"]: row for row in rows.order_by("id").values(*_WORKER_COLUMNS)}
 
     def _beating(self) -> list[Mapping[str, Any]]:
         since = self.now - self.lease
         rows = self.workers.values()
         alive = [row for row in rows if row["status"] == WorkerStatus.ALIVE]
         return [row for row in alive if row["heartbeat_at"] >= since]
+
+    def _serving(self) -> list[Mapping[str, Any]]:
+        """Those that take runs of its queue: one without threads only hands them over."""
+        name = self.run.queue
+        return [row for row in self._beating() if row["threads"] and name in row["queues"]]
 
     def _holder(self, pk: UUID | None) -> Holder | None:
         if pk is None:
@@ -150,17 +168,19 @@ class _Reading:
         """Its gate is only read where something is ready for a claim."""
         name = self.run.queue
         beating = self._beating()
-        served_by = tuple(_name_of(worker) for worker in beating if name in worker["queues"])
-        found = QueueFacts(name=name, served_by=served_by, alive=len(beating))
+        found = QueueFacts(
+            name=name,
+            served_by=tuple(_name_of(worker) for worker in self._serving()),
+            alive=len(beating),
+            is_kept=any(not worker["cluster"] for worker in beating),
+        )
         if not self._is_ready():
             return found
         row = Queue.objects.using(settings.DATABASE).filter(pk=name).first()
         if row is None or not (row.is_paused or row.concurrency_limit):
             return found
-        return QueueFacts(
-            name=name,
-            served_by=served_by,
-            alive=len(beating),
+        return replace(
+            found,
             paused_at=row.paused_at,
             paused=self._queue_act(name) if row.is_paused else None,
             limit=None if row.is_paused else row.concurrency_limit,
@@ -168,10 +188,35 @@ class _Reading:
         )
 
     def _is_ready(self) -> bool:
-        run = self.run
-        if run.status in (Status.PENDING, Status.COMPENSATING):
-            return run.worker_id is None and run.wake_at is None
+        if self.run.status in (Status.PENDING, Status.COMPENSATING):
+            return self._is_ready_itself()
         return any(row["status"] == Status.PENDING for row in self.members)
+
+    def _is_ready_itself(self) -> bool:
+        run = self.run
+        is_in_turn = run.status in (Status.PENDING, Status.COMPENSATING)
+        return is_in_turn and run.worker_id is None and run.wake_at is None
+
+    def _cluster(self, queue: QueueFacts) -> ClusterFacts | None:
+        """That which carries the runs of its queue, and how far it is with this one."""
+        run, cluster = self.run, cluster_of(self.run.queue)
+        if cluster is None:
+            return None
+        alive = {
+            row["id"]
+            for row in self._beating()
+            if row["threads"]
+            and (row["executor"], row["cluster"]) == (cluster.executor, cluster.name)
+        }
+        found = ClusterFacts(name=cluster.name, start=cluster.start, processes=len(alive))
+        is_handed_over = self._is_ready_itself() and run.dispatched_lease == run.lease
+        if not is_handed_over or queue.paused_at is not None:
+            return found
+        rows = Execution.objects.using(settings.DATABASE).filter(worker_id__in=alive)
+        busy = rows.order_by().values("worker_id").distinct().count() if alive else 0
+        idle = max(len(alive) - busy, 0)
+        found = replace(found, idle=idle, ready_at=run.ready_at)
+        return replace(found, handed_over_at=run.dispatched_at)
 
     # -- who did it --------------------------------------------------------------------------
 
@@ -238,6 +283,10 @@ class _Reading:
         )
 
 
+_WORKER_COLUMNS = (
+    *("id", "hostname", "pid", "status", "queues", "workflows", "heartbeat_at"),
+    *("threads", "executor", "cluster"),
+)
 _WAIT_COLUMNS = (
     *("id", "kind", "node", "name", "names_text", "key", "status", "due_at", "timeout_text"),
     *("assignee_kind", "assignee", "child_id"),

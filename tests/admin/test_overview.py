@@ -95,6 +95,16 @@ def test_without_a_worker_it_says_so_first(operator):
     assert "python manage.py durable_worker" in read(operator)
 
 
+def test_clusters_without_a_durable_worker_need_one(operator):
+    make_run("sleeping")
+    make_worker(threads=1, executor="django_q", cluster="heavy")
+    assert needs(operator) == [
+        "Only processes of clusters are running: nothing that comes due is woken."
+    ]
+    make_worker(threads=0, executor="django_q")
+    assert needs(operator) == []
+
+
 def test_what_went_wrong_is_told_the_gravest_first(operator):
     make_worker()
     silent = make_worker(heartbeat_at=now() - timedelta(minutes=5))

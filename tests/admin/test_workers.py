@@ -30,6 +30,23 @@ def test_a_worker_tells_how_much_it_holds(viewer):
     assert "3 on 8 threads" in text(viewer.get(page_of(worker)))
 
 
+def test_a_worker_without_threads_runs_no_steps(viewer):
+    worker = make_worker(threads=0, executor="django_q")
+    for page in (WORKERS, page_of(worker), "/admin/durable_django/overview/"):
+        shown = text(viewer.get(page))
+        assert "runs no steps" in shown
+        assert "on 0 threads" not in shown
+
+
+def test_a_process_of_a_cluster_tells_which(viewer, settings):
+    worker = make_worker(threads=1, executor="django_q", cluster="<heavy>")
+    name = "django_q, cluster &lt;heavy&gt;"
+    assert name in viewer.get(page_of(worker)).content.decode()
+    assert name not in viewer.get(WORKERS).content.decode()  # as long as all run threads
+    settings.DURABLE = {**settings.DURABLE, "EXECUTOR": "django_q"}
+    assert name in viewer.get(WORKERS).content.decode()
+
+
 def test_the_list_costs_the_same_for_many_workers(viewer):
     def asked():
         with CaptureQueriesContext(connection) as found:

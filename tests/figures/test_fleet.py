@@ -96,6 +96,30 @@ def test_a_worker_that_is_silent_serves_nothing():
     assert found.queues[0].is_unserved
 
 
+def test_a_sweeper_serves_nothing_and_keeps():
+    make_worker(threads=0, executor="django_q", workflows=["a v1"])
+    make_run()
+    found = fleet()
+    assert (found.alive, found.is_kept) == (1, True)
+    default = found.queues[0]
+    assert (default.workers, default.threads, default.is_unserved) == (0, 0, True)
+    assert found.lacks([("b", 1)]) == []  # it runs none of it
+
+
+def test_processes_of_a_cluster_serve_and_do_not_keep():
+    mine = make_worker(threads=1, executor="django_q", cluster="heavy")
+    make_worker(threads=1, executor="celery", cluster="heavy")
+    make_worker(threads=1, executor="django_q", cluster="default")
+    late = now() - timedelta(minutes=5)
+    make_worker(threads=1, executor="django_q", cluster="heavy", heartbeat_at=late)
+    make_worker(heartbeat_at=late)
+    make_run()
+    found = fleet()
+    assert not found.is_kept
+    assert (found.queues[0].workers, found.queues[0].threads) == (3, 3)
+    assert [each.id for each in found.processes_of("django_q", "heavy")] == [mine.pk]
+
+
 def test_code_that_no_worker_has_is_told():
     make_worker(workflows=["tests.order v1", "tests.refund v2"])
     make_worker(workflows=["tests.order v2"], heartbeat_at=now() - timedelta(minutes=5))

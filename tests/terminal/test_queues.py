@@ -131,12 +131,26 @@ def test_workers_that_are_alive_are_listed_with_what_they_hold(terminal, Order):
     assert told[0]["id"] == str(silent.pk)
     assert list(told[0]) == [
         "id", "hostname", "pid", "status", "is_overdue", "queues", "workflows", "threads", "held",
-        "executor", "package_version", "started_at", "heartbeat_at", "stopped_at",
+        "executor", "cluster", "package_version", "started_at", "heartbeat_at", "stopped_at",
     ]  # fmt: skip
     said = terminal("workers", width=80)
     assert "⚠ overdue" in said.lines[1]
     assert "● alive" in said.lines[2]
     assert max(map(len, said.lines)) <= 80
+
+
+def test_workers_of_a_cluster_are_listed_with_it(terminal):
+    worker(threads=0, executor="django_q")
+    worker(pid=8, threads=1, executor="django_q", cluster="heavy")
+    told = terminal("workers", "--json").json["workers"]
+    assert [(each["executor"], each["cluster"], each["threads"]) for each in told] == [
+        ("django_q", "heavy", 1),
+        ("django_q", "", 0),
+    ]
+    head, process, sweeper = terminal("workers", width=140).lines
+    assert head.split()[:6] == ["WORKER", "STATE", "QUEUES", "EXECUTOR", "HOLDS", "THREADS"]
+    assert "django_q heavy      0        1  " in process
+    assert "django_q            0           " in sweeper
 
 
 def test_those_that_stopped_or_serve_another_queue_are_listed_when_asked(terminal):

@@ -19,16 +19,11 @@ def Order(durable):
 
 @pytest.fixture
 def make_worker(db):
-    def make(queues=("default",), silent=timedelta(0)):
+    def make(queues=("default",), silent=timedelta(0), **fields):
         now = clock.now()
+        given = {"hostname": "host", "pid": 7, "threads": 4, "status": "alive", **fields}
         return Worker.objects.create(
-            hostname="host",
-            pid=7,
-            queues=list(queues),
-            threads=4,
-            status="alive",
-            started_at=now,
-            heartbeat_at=now - silent,
+            queues=list(queues), started_at=now, heartbeat_at=now - silent, **given
         )
 
     return make
@@ -121,3 +116,17 @@ def test_what_is_counted_covers_the_threshold():
     from durable_django.figures import COUNTED_MAX
 
     assert DEPTH_MAX < COUNTED_MAX
+
+
+def test_what_clusters_lack_fails_the_check(terminal, Order, make_worker, settings):
+    settings.DURABLE = {**settings.DURABLE, "EXECUTOR": "django_q"}
+    settings.Q_CLUSTER = {"name": "shop"}
+    Order.start()
+    sweeper = make_worker(threads=0, executor="django_q")
+    said = terminal("status", "--check")
+    assert "Workers    1 alive\n" in said.out
+    assert "! Queue default: no process of cluster shop serves it, and 1 wait in it." in said.out
+    make_worker(threads=1, executor="django_q", cluster="shop")
+    assert terminal("status", "--check").code == 0
+    Worker.objects.filter(pk=sweeper.pk).update(status="stopped")
+    assert codes(terminal("status", "--json")) == ["no_sweeper"]
