@@ -1,7 +1,7 @@
 """Random nested workflows fail anywhere, and workers die: what completed is undone, in reverse."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import durable_django as durable_api
@@ -14,6 +14,7 @@ from durable_django.testing import (
     isolate_registry,
     reset,
 )
+from tests.examples import examples
 from tests.scenarios.compensation_flows import Saga, trees
 
 pytestmark = pytest.mark.django_db
@@ -46,7 +47,7 @@ def check(run, saga, otherwise):
 UNDO = "compensation"
 
 
-@settings(max_examples=80)
+@examples(45)
 @given(trees(), st.data())
 def test_what_completed_is_undone_in_reverse_and_once_whatever_dies_meanwhile(tree, data):
     saga = Saga(tree)

@@ -2,7 +2,7 @@
 gives: between steps, while a body runs, while members wait, while workers die."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from durable_django import InvalidState, pause, resume, start
 from durable_django.definition import registry
@@ -12,6 +12,7 @@ from durable_django.worker.inline import InlineDriver
 from tests.engine.reckoning import Reckoning
 from tests.engine.shapes import drawn, trees
 from tests.engine.test_strands import seeds
+from tests.examples import examples
 
 from .test_random_strands import ROUNDS_MAX, Actor, plain, winners_of
 
@@ -67,13 +68,13 @@ def check_that_all_or_none_is_paused(run):
     assert {(row.worker_id, row.due_at) for row in rows} == {(None, None)}
 
 
-@settings(max_examples=40)
+@examples(25)
 @given(trees(), seeds, seeds)
 def test_pauses_change_nothing_of_what_a_run_gives(tree, seed, order):
     check(drawn(tree), seed, order, fails=0.0)
 
 
-@settings(max_examples=40)
+@examples(25)
 @given(trees(), seeds, seeds)
 def test_pauses_change_nothing_where_members_fail(tree, seed, order):
     check(drawn(tree), seed, order, fails=0.15)

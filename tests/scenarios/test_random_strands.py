@@ -4,7 +4,7 @@ from random import Random
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from durable_django import publish_event, send_event, start
 from durable_django.definition import registry
@@ -18,6 +18,7 @@ from durable_django.worker.inline import InlineDriver, SimulatedCrash
 from tests.engine.reckoning import Reckoning, goes_on, jump_of
 from tests.engine.shapes import drawn, trees
 from tests.engine.test_strands import Story, seeds, told
+from tests.examples import examples
 
 pytestmark = pytest.mark.django_db
 
@@ -111,13 +112,13 @@ def plain(value):
     return told(value)
 
 
-@settings(max_examples=40)
+@examples(25)
 @given(trees(), seeds, seeds)
 def test_what_is_stored_of_a_run_is_what_a_plain_interpreter_gives(tree, seed, order):
     check(drawn(tree), seed, order, fails=0.0)
 
 
-@settings(max_examples=40)
+@examples(25)
 @given(trees(), seeds, seeds)
 def test_members_that_fail_are_borne_as_the_plan_says(tree, seed, order):
     check(drawn(tree), seed, order, fails=0.15)

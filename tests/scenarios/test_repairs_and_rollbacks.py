@@ -4,7 +4,7 @@ cancelled for good: what had completed is undone, once, in reverse, and nothing 
 from random import Random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import durable_django as durable_api
@@ -12,6 +12,7 @@ from durable_django import Fatal, InvalidState, RetryAfter
 from durable_django.models import AuditEntry, Execution
 from durable_django.testing import advance, isolate_registry, reset
 from durable_django.worker.inline import InlineDriver
+from tests.examples import examples
 from tests.scenarios.compensation_flows import Saga, trees
 from tests.scenarios.test_compensation_properties import check
 
@@ -76,7 +77,7 @@ def run_to_its_end(run, meddler, ends):
     return meddler.drive(run)
 
 
-@settings(max_examples=40)
+@examples(25)
 @given(trees(), st.data())
 def test_what_completed_is_undone_once_whoever_has_stopped_the_run_before(tree, data):
     saga = Saga(tree)

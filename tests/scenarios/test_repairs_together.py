@@ -2,7 +2,7 @@
 what they give in the end is what a plain interpreter gives, and each act is told."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import durable_django as durable_api
@@ -15,6 +15,7 @@ from durable_django.worker.inline import InlineDriver
 from tests.engine.reckoning import Reckoning
 from tests.engine.shapes import drawn, trees
 from tests.engine.test_strands import seeds
+from tests.examples import examples
 
 from .test_random_strands import ROUNDS_MAX, Actor, plain, winners_of
 
@@ -214,7 +215,7 @@ def check(workflow, seed, order, fails, verbs=VERBS):
     return run, actor
 
 
-@settings(max_examples=40)
+@examples(25)
 @given(trees(on_errors=("fail_fast",)), seeds, seeds, st.sampled_from([0, 1]))
 def test_whatever_is_done_to_a_run_it_gives_what_the_plan_says(tree, seed, order, max_retries):
     run, actor = check(drawn(tree, max_retries), seed, order, fails=0.2)
@@ -229,7 +230,7 @@ def test_whatever_is_done_to_a_run_it_gives_what_the_plan_says(tree, seed, order
         encode(entry.detail, "detail")
 
 
-@settings(max_examples=40)
+@examples(25)
 @given(trees(), seeds, seeds, st.sampled_from([0, 0, 1]))
 def test_whatever_is_done_to_a_run_no_visit_is_made_twice_and_it_ends(
     tree, seed, order, max_retries

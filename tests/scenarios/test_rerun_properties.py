@@ -2,7 +2,7 @@
 copied, and undo what they have not done themselves."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import durable_django as durable_api
@@ -14,6 +14,7 @@ from durable_django.worker.inline import InlineDriver
 from tests.engine.reckoning import Reckoning
 from tests.engine.shapes import drawn, trees
 from tests.engine.test_strands import seeds
+from tests.examples import examples
 from tests.scenarios import compensation_flows
 from tests.scenarios.test_compensation_properties import check as check_rollback
 from tests.scenarios.test_random_strands import ROUNDS_MAX, Actor, plain, winners_of
@@ -55,7 +56,7 @@ def check(run, actor):
         assert run.context == told.scope.context
 
 
-@settings(max_examples=30)
+@examples(18)
 @given(trees(), seeds, seeds, st.sampled_from([0.0, 0.0, 0.1]), st.data())
 def test_a_rerun_from_any_node_ends_as_the_plan_says_and_needs_nothing_of_the_original(
     tree, seed, order, fails, data
@@ -82,7 +83,7 @@ def test_a_rerun_from_any_node_ends_as_the_plan_says_and_needs_nothing_of_the_or
             reset()
 
 
-@settings(max_examples=30)
+@examples(18)
 @given(compensation_flows.trees(), st.data())
 def test_a_rerun_that_fails_undoes_what_it_has_kept_as_if_it_had_done_it(tree, data):
     saga = compensation_flows.Saga(tree)

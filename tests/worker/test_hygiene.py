@@ -112,9 +112,9 @@ def test_connections_are_kept_from_step_to_step(workers):
             seen.append(connection.connection)
 
     for _ in range(5):
-        run = Looks.start()
-        workers.start(threads=1, burst=True)
-        run.get_result(timeout=20)
+        Looks.start()
+        workers.wait(workers.start(threads=1, burst=True))
+    assert len(seen) == 5
     ids = durable.start_many(Looks, [{}] * 20)
     workers.wait(workers.start(threads=1, burst=True))
     assert durable.get_result(ids[0]) is None
