@@ -8,4 +8,4 @@ class KillingConfig(AppConfig):
     name = "tests.killing"
 
     def ready(self) -> None:
-        autodiscover_modules("sagas", "waits")
+        autodiscover_modules("sagas", "waits", "carried")

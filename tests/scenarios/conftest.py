@@ -1,4 +1,4 @@
-"""Real worker processes on the database of the test."""
+"""Real worker processes, and clusters of Django-Q2, on the database of the test."""
 
 import json
 import os
@@ -7,45 +7,98 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.db import connection
 
+from tests.scenarios.clusters import Cluster, Redis
 from tests.waiting import WAIT_SECONDS, until
 
 ON_POSTGRESQL = ["test_postgresql_answers.py", "test_postgresql.py", "test_postgresql_clocks.py"]
 collect_ignore = [] if connection.vendor == "postgresql" else ON_POSTGRESQL
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+QUICK = {"HEARTBEAT_SECONDS": 0.3, "LEASE_SECONDS": 20, "POLL_SECONDS": 0.2}
+# With the database as broker. Looks often, says what it does, and has no schedules of its own.
+Q_CLUSTER = {
+    "name": "shop",
+    "orm": "default",
+    "timeout": 60,
+    "retry": 90,
+    "poll": 0.05,
+    "bulk": 1,
+    "guard_cycle": 0.1,
+    "scheduler": False,
+    "log_level": "INFO",
+    "ALT_CLUSTERS": {},
+}
 
 
 class Fleet:
-    """Starts `manage.py durable_worker` and sees to it that none is left."""
+    """Starts `manage.py durable_worker` and `qcluster`, and sees to it that none is left. What is
+    in `q_cluster` is for the Q_CLUSTER of each, what is in `durable` for the DURABLE."""
 
     def __init__(self, environment: dict[str, str], directory: Path) -> None:
         self.environment = environment
         self.directory = directory
         self.processes: list[subprocess.Popen[bytes]] = []
+        self.clusters: list[Cluster] = []
+        self.q_cluster: dict[str, object] = {}
+        self.durable: dict[str, object] = {}
 
     def start(self, *arguments: str, **durable: object) -> subprocess.Popen[bytes]:
         """One more process; `durable` are settings of its DURABLE."""
-        settings = {"HEARTBEAT_SECONDS": 0.3, "LEASE_SECONDS": 20, "POLL_SECONDS": 0.2, **durable}
-        log = self.directory / f"worker-{len(self.processes)}.log"
-        with open(log, "wb") as output:
+        return self._start(["durable_worker", *arguments], self._environment(durable))
+
+    def start_cluster(
+        self, workers: int = 2, name: str | None = None, **q_cluster: object
+    ) -> Cluster:
+        """One more cluster of so many processes; `name` is one of ALT_CLUSTERS."""
+        given = {"workers": workers, "queue_limit": workers, **q_cluster}
+        environment = self._environment({"EXECUTOR": "django_q"}, **given)
+        # As the docs tell to: the processes keep their connections from one run to the next.
+        url = environment["DATABASE_URL"]
+        environment["DATABASE_URL"] = f"{url}{'&' if '?' in url else '?'}conn_max_age=600"
+        if name is not None:
+            environment["Q_CLUSTER_NAME"] = name  # its option --name does nothing after a fork
+        process = self._start(["qcluster"], environment, process_group=0)
+        cluster = Cluster(process, self._log(process), name or "shop")
+        self.clusters.append(cluster)
+        return cluster
+
+    def start_sweeper(self, **durable: object) -> subprocess.Popen[bytes]:
+        """A `durable_worker` that hands over what is ready."""
+        return self.start("--executor=django_q", EXECUTOR="django_q", **durable)
+
+    def _environment(self, durable: dict[str, object], **q_cluster: object) -> dict[str, str]:
+        return {
+            **self.environment,
+            "DURABLE_TESTS_SETTINGS": json.dumps({**QUICK, **self.durable, **durable}),
+            "DURABLE_TESTS_Q_CLUSTER": json.dumps({**Q_CLUSTER, **self.q_cluster, **q_cluster}),
+        }
+
+    def _start(
+        self, command: list[str], environment: dict[str, str], **options: Any
+    ) -> subprocess.Popen[bytes]:
+        with open(self.directory / f"worker-{len(self.processes)}.log", "wb") as output:
             process = subprocess.Popen(
-                [sys.executable, "manage.py", "durable_worker", *arguments],
+                [sys.executable, "manage.py", *command],
                 cwd=ROOT,
-                env={**self.environment, "DURABLE_TESTS_SETTINGS": json.dumps(settings)},
+                env=environment,
                 stdout=output,
                 stderr=subprocess.STDOUT,
+                **options,
             )
         self.processes.append(process)
         return process
 
+    def _log(self, process: subprocess.Popen[bytes]) -> Path:
+        return self.directory / f"worker-{self.processes.index(process)}.log"
+
     def said(self, process: subprocess.Popen[bytes]) -> str:
         """What the process wrote so far."""
-        number = self.processes.index(process)
-        return (self.directory / f"worker-{number}.log").read_text(errors="replace")
+        return self._log(process).read_text(errors="replace")
 
     def until_serving(self, process: subprocess.Popen[bytes]) -> None:
         """Until its handlers are set and it has told so."""
@@ -68,6 +121,19 @@ class Fleet:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait(WAIT_SECONDS)
+        for cluster in self.clusters:
+            cluster.kill()
+
+
+@pytest.fixture
+def redis(fleet: Fleet) -> Iterator[Redis]:
+    """A Redis server of the test's own, which ends after those that use it."""
+    made = Redis()
+    try:
+        yield made
+    finally:
+        fleet.end()
+        made.end()
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import random
 from collections import Counter
+from uuid import UUID
 
 import pytest
 
@@ -30,6 +31,14 @@ def not_ended() -> int:
     return Execution.objects.filter(finished_at__isnull=True).count()
 
 
+def check_turns(pk: UUID) -> None:
+    """Every promise about the visits of one run of `Turns`."""
+    run = durable.get_execution(pk)
+    assert (run.status, run.result) == ("completed", [1, 2, 3, 1, 2, 3]), run.error
+    rows = run.steps.filter(status="completed").order_by("seq")
+    assert list(rows.values_list("path", flat=True)) == FIRST + AGAIN
+
+
 @pytest.mark.kill
 @pytest.mark.parametrize("seed", [1, 2])
 def test_killed_workers_go_on_in_the_visit_they_were_in(fleet, seed):
@@ -44,10 +53,7 @@ def test_killed_workers_go_on_in_the_visit_they_were_in(fleet, seed):
         processes[victim] = fleet.start("--threads=4")
     until(lambda: not not_ended(), 120)
     for pk in ids:
-        run = durable.get_execution(pk)
-        assert (run.status, run.result) == ("completed", [1, 2, 3, 1, 2, 3]), run.error
-        rows = run.steps.filter(status="completed").order_by("seq")
-        assert list(rows.values_list("path", flat=True)) == FIRST + AGAIN
+        check_turns(pk)
     once = Counter(Effect.objects.values_list("run", "node"))
     assert set(once.values()) == {1}
     assert len(once) == 4 * len(ids)

@@ -4,13 +4,15 @@ import os
 import signal
 import time
 
-from django.db import OperationalError, connection
+from django.db import connection
 
 import durable_django as durable
 from durable_django.models import Execution, StepRun, Worker
 from tests.killing.models import Effect
 from tests.killing.workflows import Survives, Waits
 from tests.waiting import until
+
+from .clusters import may_write
 
 
 def inside(run) -> int:
@@ -116,19 +118,6 @@ def freeze(process) -> None:
         if connection.vendor != "sqlite" or may_write():
             return
         process.send_signal(signal.SIGCONT)
-
-
-def may_write() -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute("PRAGMA busy_timeout = 100")
-        try:
-            cursor.execute("BEGIN IMMEDIATE")
-            cursor.execute("ROLLBACK")
-            return True
-        except OperationalError:
-            return False
-        finally:
-            cursor.execute("PRAGMA busy_timeout = 20000")
 
 
 def test_a_frozen_worker_cannot_write_after_its_lease_was_taken(fleet):
