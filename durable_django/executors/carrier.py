@@ -19,7 +19,6 @@ from django.db import connections
 
 from ..conf import settings
 from ..store import dispatching, leases, tallies
-from ..store.claiming import Claimed
 from ..store.dispatching import Hint
 from ..store.gates import Gates
 from ..store.records import Taking
@@ -43,25 +42,37 @@ TICK_SECONDS = 0.5
 EXIT_STUCK = 75
 
 
+class Asked:
+    """A hint that a process came with, and what came of it: whether there was a run to take, and
+    its queue, "" if the hint was outdated."""
+
+    def __init__(self, hint: Hint) -> None:
+        self.hint = hint
+        self.is_taken = False
+        self.queue = ""
+
+
 class CarryingLeader(Leader):
-    """Leads a pool that is given its runs, and claims none."""
+    """Leads a pool that is told which run to take, and claims none by itself."""
 
     def __init__(self) -> None:
         super().__init__((), burst=False)
         self.gates = Gates(None)
         self.woken = False
         self._mutex = threading.Lock()
-        self._given: list[Claimed] = []
-        # Nothing is in memory, or on its way to the database.
+        self._asked: list[Asked] = []
+        # Nothing is asked for, in memory, or on its way to the database.
         self.idle = threading.Event()
 
-    def give(self, claimed: Claimed) -> None:
-        """A run that was taken for this pool."""
+    def ask(self, hint: Hint) -> Asked:
+        """Lets the leader take the run of a hint, soon."""
+        asked = Asked(hint)
         self.pool.hands_back = False
         with self._mutex:
-            self._given.append(claimed)
+            self._asked.append(asked)
             self.idle.clear()
         self.pool.wake_leader()
+        return asked
 
     def end(self) -> None:
         """The time is over: what has not begun is given back, what runs is after its step."""
@@ -70,15 +81,23 @@ class CarryingLeader(Leader):
 
     def _claim(self) -> bool:
         with self._mutex:
-            given, self._given = self._given, []
-            # race: given-while-idle. Whoever gives a run waits for what is told after that.
-            if not (given or self.pool.runs or self.pool.finished):
+            wanted, self._asked = self._asked, []
+            # race: given-while-idle. Whoever asks waits for what is told after that.
+            if not (wanted or self.pool.runs or self.pool.finished):
                 self.idle.set()
-        for claimed in given:
-            self._take(claimed)
+        for asked in wanted:
+            self._take_asked(asked)
         if self.pool.hands_back:
             self._hand_back([*self.pool.fast, *self.pool.slow])
-        return bool(given)
+        return bool(wanted)
+
+    def _take_asked(self, asked: Asked) -> None:
+        # Here, and not where it was asked for: what is held and in no memory is given back.
+        gates = self.gates.latest()
+        claimed, asked.queue = dispatching.take(self.pool.worker_id, asked.hint, gates)
+        if claimed is not None:
+            asked.is_taken = True
+            self._take(claimed)
 
     def _room(self) -> int:
         return 0
@@ -129,15 +148,12 @@ class Carrier:
         """Drives the run of a hint; whether there was one to drive."""
         with self._turn:
             self._end_if_stuck()
-            gates = self.leader.gates.latest()
-            claimed, queue = dispatching.take(self.worker_id, hint, gates)
-            if claimed is not None:
-                self.leader.give(claimed)
-                self._wait(seconds)
-        if queue:
+            asked = self.leader.ask(hint)
+            self._wait(seconds)
+        if asked.queue:
             # There is room for one more now.
-            self.dispatches.dispatch([queue], self.worker_id)
-        return claimed is not None
+            self.dispatches.dispatch([asked.queue], self.worker_id)
+        return asked.is_taken
 
     def _wait(self, seconds: float) -> None:
         until = time.monotonic() + seconds

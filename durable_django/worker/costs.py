@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from ..definition.node import Node
+from .waiting import WAITS
+
 # A node that takes longer than this on average runs apart from the wave.
 SLOW_SECONDS = 0.001
 STANDSTILL_SECONDS = 0.005
@@ -29,6 +32,8 @@ class Costs:
         """A node that holds the leader at this moment: no other run shall try it in the wave."""
         self._by_node[node] = max(self._by_node.get(node, 0.0), STANDSTILL_SECONDS)
 
-    def is_slow(self, node: object) -> bool:
-        """Whether the node is served apart from the wave."""
-        return self._by_node.get(node, 0.0) > SLOW_SECONDS
+    def is_slow(self, node: Node) -> bool:
+        """Whether the node is served apart from the wave. One that only waits never is."""
+        # race: earlier-but-apart. Two members of a race that came due are concluded in that order;
+        # one that is served apart would be overtaken.
+        return self._by_node.get(node, 0.0) > SLOW_SECONDS and node.kind not in WAITS

@@ -32,7 +32,7 @@ from .cleaner import Cleaner
 from .hygiene import close_all, close_old_connections
 from .pool import Pool
 from .presence import pid_space
-from .upkeep import note_long_running
+from .upkeep import LookAgain, note_long_running
 
 logger = logging.getLogger("durable_django.worker")
 
@@ -56,6 +56,7 @@ class Keeper:
     def __init__(self, ready: Callable[[], None], pool: Pool | None) -> None:
         self.worker_id: UUID
         self._pool = pool
+        self._again = LookAgain(pool) if pool is not None else None
         self._ready = ready
         self._pid_space = pid_space()
         self._cleaner = Cleaner()
@@ -140,8 +141,9 @@ class Keeper:
         if time.monotonic() >= self._next_round:
             self._next_round = time.monotonic() + settings.HEARTBEAT_SECONDS
             self._take_over()
-            if self._pool is not None:
+            if self._pool is not None and self._again is not None:
                 note_long_running(self._pool)
+                self._again.look()
             # Here, not in the thread of the heartbeat: what waits for a lock there ends the lease.
             tallies.flush()
         if time.monotonic() >= self._next_expiry:

@@ -29,11 +29,28 @@ def note_long_running(pool: Pool) -> None:
         pool.wake_leader()
 
 
+class LookAgain:
+    """Once in a lease the database is asked whether it says of a run that it is held here though
+    it is not: whatever fault may have lost it, it goes on."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._next = time.monotonic() + settings.LEASE_SECONDS
+
+    def look(self) -> None:
+        """Lets the leader ask if it is time to."""
+        if time.monotonic() >= self._next:
+            self._next = time.monotonic() + settings.LEASE_SECONDS
+            self._pool.unsure = True
+            self._pool.wake_leader()
+
+
 class Upkeep:
     """One thread, for a process without a keeper."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
+        self._again = LookAgain(pool)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="durable-upkeep", daemon=True)
 
@@ -51,6 +68,7 @@ class Upkeep:
             try:
                 close_old_connections()
                 note_long_running(self._pool)
+                self._again.look()
                 tallies.flush()
             except DatabaseError as error:
                 logger.warning("the database is away: %s", error)

@@ -66,6 +66,7 @@ def kill_at_random(fleet, *, runs: int, workers: int, kills: int, seed: int) -> 
             break
     until(lambda: not not_ended(), 120)
     for process in processes:
+        fleet.until_serving(process)  # a signal before that just kills it
         process.terminate()
     for process in processes:
         assert process.wait(20) == 0, fleet.said(process)

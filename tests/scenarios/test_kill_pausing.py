@@ -77,6 +77,7 @@ def kill_at_random(fleet, *, runs, workers, kills, seed):
     assert not Execution.objects.filter(paused_at__isnull=False).exists()
     check_all(strands, plain)
     for process in processes:
+        fleet.until_serving(process)  # a signal before that just kills it
         process.terminate()
     for process in processes:
         assert process.wait(20) == 0, fleet.said(process)

@@ -146,3 +146,14 @@ def test_what_is_passed_over_when_it_is_handed_back_is_looked_for_again(
     until(lambda: passed_over and service.pool.unsure)
     latch.set()
     assert [durable.get_result(pk, timeout=20) for pk in ids] == [0, 1]
+
+
+def test_what_is_held_here_and_in_no_memory_is_given_back_within_a_lease(workers, durable_settings):
+    durable_settings(HEARTBEAT_SECONDS=0.1, LEASE_SECONDS=1.5)
+    service = workers.start()
+    run = make_quick().start({"n": 1}, queue="of nobody")
+    until(lambda: service.pool.leader_waits)
+    (claimed,) = claiming.claim(service.pool.worker_id, ["of nobody"], 1)
+    assert claimed.id == run.pk
+    until(lambda: Execution.objects.get(pk=run.pk).worker_id is None)
+    assert Execution.objects.get(pk=run.pk).status == "pending"
