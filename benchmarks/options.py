@@ -9,8 +9,10 @@ from .sizes import FULL, QUICK, Sizes
 
 LOAD_NAMES = (
     *("drain", "latency", "start", "forks", "loops", "sleeping", "slow", "idle", "memory"),
-    *("parked", "pages"),
+    *("parked", "clusters", "pages"),
 )
+# Those that need more than a checkout has: only if they are asked for.
+ASKED_FOR = frozenset({"clusters", "pages"})
 
 
 def parser() -> ArgumentParser:
@@ -28,7 +30,8 @@ def parser() -> ArgumentParser:
     made.add_argument(
         "--loads",
         type=_names(LOAD_NAMES),
-        help=f"some of {','.join(LOAD_NAMES)} (default: all but pages; --quick: nor memory)",
+        help=f"some of {','.join(LOAD_NAMES)} (default: all but clusters and pages; --quick: nor "
+        "memory)",
     )
     made.add_argument(
         "--quick", action="store_true", help="small loads, one round: a minute or two"
@@ -48,7 +51,7 @@ def loads_of(options: Namespace) -> list[str]:
     """The loads to run, in the order of the table."""
     if options.loads:
         return [name for name in LOAD_NAMES if name in options.loads]
-    left_out = {"pages", "memory"} if options.quick else {"pages"}
+    left_out = {*ASKED_FOR, "memory"} if options.quick else ASKED_FOR
     return [name for name in LOAD_NAMES if name not in left_out]
 
 

@@ -23,6 +23,7 @@ class Sizes:
     sleepers: int = 10_000
     listed: int = 1_000_000
     long_run: int = 10_000
+    carried: int = 1_500
 
 
 FULL = Sizes()
@@ -43,4 +44,5 @@ QUICK = Sizes(
     sleepers=1_000,
     listed=20_000,
     long_run=500,
+    carried=200,
 )

@@ -4,7 +4,20 @@ from collections.abc import Callable, Iterator
 
 from ..figures import Figure
 from ..sizes import Sizes
-from . import drain, forks, idle, latency, loops, memory, pages, parked, sleeping, slow, starting
+from . import (
+    clusters,
+    drain,
+    forks,
+    idle,
+    latency,
+    loops,
+    memory,
+    pages,
+    parked,
+    sleeping,
+    slow,
+    starting,
+)
 
 LOADS: dict[str, Callable[[Sizes], Iterator[Figure]]] = {
     "drain": drain.measure,
@@ -17,6 +30,7 @@ LOADS: dict[str, Callable[[Sizes], Iterator[Figure]]] = {
     "idle": idle.measure,
     "memory": memory.measure,
     "parked": parked.measure,
+    "clusters": clusters.measure,
     "pages": pages.measure,
 }
 # Takes long and gives the same every time.

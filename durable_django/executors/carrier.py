@@ -71,6 +71,8 @@ class CarryingLeader(Leader):
         with self._mutex:
             self._asked.append(asked)
             self.idle.clear()
+        # race: asked-before-it-waits. One that is about to wait looks once more whether it may.
+        self.woken = True
         self.pool.wake_leader()
         return asked
 
@@ -80,6 +82,7 @@ class CarryingLeader(Leader):
         self.pool.wake_leader()
 
     def _claim(self) -> bool:
+        self.woken = False
         with self._mutex:
             wanted, self._asked = self._asked, []
             # race: given-while-idle. Whoever asks waits for what is told after that.
@@ -100,7 +103,7 @@ class CarryingLeader(Leader):
             self._take(claimed)
 
     def _room(self) -> int:
-        return 0
+        return len(self._asked)
 
     def _taking(self, limit: int) -> Taking | None:
         return None if self.pool.hands_back else super()._taking(limit)

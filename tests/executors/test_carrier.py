@@ -311,6 +311,25 @@ def test_a_run_that_comes_when_the_last_one_ends_is_waited_for(carrier):
         assert Execution.objects.get(pk=run.pk).status == "completed"
 
 
+# race: asked-before-it-waits
+def test_what_is_asked_for_just_before_it_waits_is_not_left_lying(carrier, durable_settings):
+    durable_settings(POLL_SECONDS=1_000)
+    leader, run = carrier.leader, three().start()
+    _, hint = Engine.sent.pop()
+    until(lambda: carrier.pool.leader_waits)
+    asked, wait = [], leader._wait
+
+    def ask_and_wait():
+        if not asked:
+            asked.append(leader.ask(hint))
+        wait()
+
+    leader._wait = ask_and_wait
+    carrier.pool.wake_leader()
+    until(lambda: asked and Execution.objects.get(pk=run.pk).status == "completed")
+    assert asked[0].is_taken
+
+
 # -- the function that an engine calls ---------------------------------------------------------
 
 
