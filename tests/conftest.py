@@ -45,6 +45,20 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[N
 
 
 @pytest.fixture(scope="session", autouse=True)
+def schedules_of_the_example() -> dict[str, Any]:
+    """What the example project declares, by the names of workflows: nothing is left of it there,
+    for a test that moves time over a Monday morning would start what it knows nothing of."""
+    from durable_django.definition import registry
+
+    declared = {}
+    for workflow in registry.all():
+        options = workflow.definition.options
+        declared[workflow.definition.name] = options.schedules
+        object.__setattr__(options, "schedules", ())
+    return declared
+
+
+@pytest.fixture(scope="session", autouse=True)
 def _the_server_of_the_tests_is_not_ill() -> Iterator[None]:
     """It runs without fsync (see with_postgres.py), which the doctor would tell in every test."""
     from durable_django.doctor.database import HURTS

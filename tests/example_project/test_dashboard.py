@@ -93,7 +93,16 @@ def test_the_share_of_regulars_alone():
     assert run_step(BuildDashboard.share_of_regulars, outputs=outputs) == (0.5, {})
 
 
-def test_it_is_built_when_the_week_begins(shop):
+@pytest.fixture
+def declared(schedules_of_the_example):
+    """The schedule stands in the class, as it does outside of the tests."""
+    options = BuildDashboard.definition.options
+    object.__setattr__(options, "schedules", schedules_of_the_example["build_dashboard"])
+    yield
+    object.__setattr__(options, "schedules", ())
+
+
+def test_it_is_built_when_the_week_begins(shop, declared):
     sync_schedules()
     weekly = get_schedule("build_dashboard: weekly")
     monday = weekly.next_at.astimezone(ZoneInfo("Europe/Berlin"))
