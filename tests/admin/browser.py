@@ -166,6 +166,7 @@ def serious_faults(page: Any) -> list[str]:
     """What axe finds in our part of the page that keeps people out."""
     from axe_playwright_python.sync_playwright import Axe
 
+    page.locator("#content").wait_for(state="attached")  # of a page that is still on its way
     found = Axe().run(page, context=OURS).response["violations"]
     return [
         f"{fault['id']}: {fault['nodes'][0]['html']}"

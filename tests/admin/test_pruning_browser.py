@@ -28,6 +28,7 @@ def test_old_runs_are_deleted_with_the_keyboard_alone(open_page, width, scheme):
     page = open_page(width=width, scheme=scheme, is_strict=False)
     page.goto(LIST)
     page.get_by_role("link", name="Delete old runs …").press("Enter")
+    page.locator("input[name=older_than]").wait_for()
     assert (serious_faults(page), over(page) <= 0) == ([], True)
     page.locator("input[name=older_than]").fill("6w")
     page.get_by_label("failed", exact=True).press("Space")
