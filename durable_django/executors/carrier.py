@@ -24,11 +24,12 @@ from ..store.gates import Gates
 from ..store.records import Taking
 from ..worker.capture import capturing
 from ..worker.heartbeat import Heartbeat
+from ..worker.holdings import forget_all
 from ..worker.leader import Leader
 from ..worker.pool import Pool
 from ..worker.presence import Presence
 from ..worker.teller import Teller
-from ..worker.upkeep import Upkeep
+from ..worker.upkeep import upkeep
 from ..worker.watch import Watch
 from .dispatches import Dispatches, queues_of
 from .executor import Dispatcher, executor_of
@@ -124,7 +125,7 @@ class Carrier:
         self.pool = Pool(1, self.leader.lead)
         self.leader.pool = self.pool
         self.heartbeat = Heartbeat(self.presence.register, self._dropped)
-        self.upkeep = Upkeep(self.pool)
+        self.upkeep = upkeep(self.pool)
         self.watch = Watch(self.pool)
         self.teller = Teller()
         self.leader.tell = self.teller.tell
@@ -188,16 +189,8 @@ class Carrier:
         connections.close_all()
 
     def _dropped(self, worker_id: UUID) -> None:
-        """This process was declared dead: what it held belongs to others now."""
-        pool = self.pool
-        with pool.mutex:
-            pool.worker_id = worker_id
-            pool.fast.clear()
-            pool.slow.clear()
-            pool.runs.clear()
-            pool.suspect = None
-            pool.unsure = True
-        pool.wake_leader()
+        forget_all(self.pool, worker_id)
+        self.pool.wake_leader()
 
 
 _mutex = threading.Lock()

@@ -98,10 +98,11 @@ class Dispatches:
             places = room.take(len(ids))
             hints = dispatching.hand_over_these(list(ids)[:places])
             room.give_back(places - len(hints))
-            if self.executor.is_transactional():
-                self._send_all(cluster, hints)
+            if hints and self.executor.is_transactional():
+                self.executor.send(cluster, hints)
                 return
-        self._on_commit(partial(self._send, cluster, hints))
+        if hints:
+            self._on_commit(partial(self._send, cluster, hints))
 
     def _on_commit(self, call: Callable[[], object]) -> None:
         transaction.on_commit(call, using=settings.DATABASE, robust=True)
@@ -109,41 +110,52 @@ class Dispatches:
     # -- outside -----------------------------------------------------------------------------
 
     def dispatch(self, queues: Sequence[str], worker_id: UUID | None = None) -> int:
-        """Hands over what is ready of these queues while there is room; how many."""
-        count = 0
-        for queue in queues:
-            allowed = self._allowed(queue)
-            if allowed < 1:
-                continue
-            cluster = self.executor.cluster_of(queue)
-            room = self._room(cluster)
-            places = room.take(allowed, anew=True)
-            hints = dispatching.hand_over(queue, places, worker_id)
+        """Hands over what is ready of these queues while there is room, of the first one first;
+        how many."""
+        served: dict[str, list[str]] = {}
+        for queue in self.open_queues(queues):
+            served.setdefault(self.executor.cluster_of(queue), []).append(queue)
+        return sum(
+            self._fill(cluster, its, worker_id)
+            for cluster, its in served.items()
+            if dispatching.is_any_left(its)
+        )
+
+    def _fill(self, cluster: str, queues: Sequence[str], worker_id: UUID | None) -> int:
+        room = self._room(cluster)
+        places = room.take(ALL, anew=True)
+        hints: list[Hint] = []
+        try:
+            for queue in queues:
+                if len(hints) < places:
+                    wanted = min(places - len(hints), self._allowed(queue))
+                    hints += dispatching.hand_over(queue, wanted, worker_id)
+        finally:
             room.give_back(places - len(hints))
             self._send(cluster, hints)
-            count += len(hints)
-        return count
+        return len(hints)
 
     def send_again(self, cluster: str, hints: Sequence[Hint]) -> None:
-        """Sends what seems to be lost."""
-        self._send(cluster, dispatching.mark_again(hints))
+        """Sends what seems to be lost. Who has been taken meanwhile gets a hint in vain."""
+        dispatching.mark_again(hints)
+        self._send(cluster, hints)
+
+    def open_queues(self, queues: Sequence[str]) -> list[str]:
+        """Those of the queues that are not paused."""
+        return [queue for queue in queues if not self._gate(queue).is_paused]
 
     def _send(self, cluster: str, hints: Sequence[Hint]) -> None:
         """Sends them; what cannot be sent is ready to be handed over again."""
         if not hints:
             return
         try:
-            self._send_all(cluster, hints)
+            self.executor.send(cluster, hints)
         except Exception as error:
             logger.error(
                 "cluster %s: %d runs could not be handed over: %r", cluster, len(hints), error
             )
             if not connections[settings.DATABASE].in_atomic_block:
                 dispatching.withdraw(hints)
-
-    def _send_all(self, cluster: str, hints: Sequence[Hint]) -> None:
-        if hints:
-            self.executor.send(cluster, hints)
 
     def _gate(self, queue: str) -> Gate:
         with self._mutex:

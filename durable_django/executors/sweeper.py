@@ -133,9 +133,8 @@ class Sweeper:
         """Whether there is anything left to do."""
         try:
             close_old_connections()
-            if is_ready(self.queues):
-                self.dispatches.dispatch(self.queues, self.worker_id)
-            elif self.burst and not self._is_anything_left():
+            self.dispatches.dispatch(self.queues, self.worker_id)
+            if self.burst and not self._is_anything_left():
                 return False
             if time.monotonic() >= self._next_round:
                 self._next_round = time.monotonic() + settings.HEARTBEAT_SECONDS
@@ -150,7 +149,9 @@ class Sweeper:
 
     def _is_anything_left(self) -> bool:
         """Whether a burst has more to do: also what is due, or under way."""
-        return self.keeper.look() or is_ready(self.queues) or dispatching.is_any_held(self.queues)
+        if is_ready(self.dispatches.open_queues(self.queues)):
+            return True
+        return self.keeper.look() or dispatching.is_any_held(self.queues)
 
     def _dropped(self, worker_id: UUID) -> None:
         self.worker_id = self.keeper.worker_id = worker_id

@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from django.db.models import BooleanField, F, QuerySet
+from django.db.models import BooleanField, F, Q, QuerySet
 from django.db.models.expressions import RawSQL
 
 from ..conf import settings
@@ -25,6 +25,7 @@ from .transactions import has_row_locks, repeating, worker_transaction
 
 # How many are looked at together.
 OLDEST_MAX: Final = 1_000
+_NOT_HANDED_OVER: Final = ~Q(dispatched_lease=F("lease"))
 
 
 class Hint(NamedTuple):
@@ -44,7 +45,7 @@ def hand_over(queue: str, count: int, worker_id: UUID | None = None) -> list[Hin
 
 def _hand_over(queue: str, count: int, worker_id: UUID | None) -> list[Hint]:
     with worker_transaction(worker_id):
-        rows = _ready().filter(queue=queue).exclude(dispatched_lease=F("lease"))
+        rows = _ready().filter(_NOT_HANDED_OVER, queue=queue)
         if has_row_locks():
             rows = rows.select_for_update(no_key=True, skip_locked=True)
         rows = rows.order_by("-priority", "ready_at", "id")
@@ -53,7 +54,7 @@ def _hand_over(queue: str, count: int, worker_id: UUID | None) -> list[Hint]:
 
 def hand_over_these(ids: Sequence[UUID]) -> list[Hint]:
     """Marks those of the executions that are ready; for the transaction that made them so."""
-    rows = _ready().filter(id__any=list(ids)).exclude(dispatched_lease=F("lease"))
+    rows = _ready().filter(_NOT_HANDED_OVER, id__any=list(ids))
     return _mark([Hint(*row) for row in rows.order_by("id").values_list("id", "lease")])
 
 
@@ -68,9 +69,9 @@ def _mark(found: list[Hint]) -> list[Hint]:
 
 def withdraw(hints: Sequence[Hint]) -> None:
     """Those that the engine did not get, or could not take, are ready to be handed over again."""
-    for hint in hints:
-        rows = Execution.objects.using(settings.DATABASE)
-        rows.filter(pk=hint.execution_id, dispatched_lease=hint.lease).update(dispatched_lease=None)
+    rows = Execution.objects.using(settings.DATABASE)
+    for lease, ids in _by_lease(hints):
+        rows.filter(id__any=ids, dispatched_lease=lease).update(dispatched_lease=None)
 
 
 def take(worker_id: UUID, hint: Hint, gates: Mapping[str, Gate]) -> tuple[Claimed | None, str]:
@@ -112,14 +113,24 @@ def oldest_untaken(queues: Sequence[str]) -> list[Untaken]:
     ]
 
 
-def mark_again(hints: Sequence[Hint]) -> list[Hint]:
-    """Marks them as handed over now: those that still nobody has taken."""
-    return [hint for hint in hints if _touch(hint)]
+def mark_again(hints: Sequence[Hint]) -> None:
+    """Marks them as handed over now, but those that somebody has taken meanwhile."""
+    for lease, ids in _by_lease(hints):
+        rows = _ready().filter(id__any=ids, lease=lease)
+        rows.update(dispatched_lease=F("lease"), dispatched_at=clock.now())
 
 
-def _touch(hint: Hint) -> bool:
-    rows = _ready().filter(pk=hint.execution_id, lease=hint.lease)
-    return bool(rows.update(dispatched_lease=hint.lease, dispatched_at=clock.now()))
+def _by_lease(hints: Sequence[Hint]) -> list[tuple[int, list[UUID]]]:
+    """Few numbers, as a rule, so that few statements do for all."""
+    found: dict[int, list[UUID]] = {}
+    for hint in hints:
+        found.setdefault(hint.lease, []).append(hint.execution_id)
+    return list(found.items())
+
+
+def is_any_left(queues: Sequence[str]) -> bool:
+    """Whether anything of the queues is ready that was not handed over: one cheap statement."""
+    return _ready().filter(_NOT_HANDED_OVER, queue__in=list(queues)).exists()
 
 
 def processes(executor: str, cluster: str) -> tuple[int, int]:

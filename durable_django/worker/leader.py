@@ -24,7 +24,6 @@ from ..store.gates import Gates, not_paused
 from ..store.leases import held_by
 from ..store.records import LOCKED, LOST, PARKED, WRITTEN, Taking
 from . import notices
-from .attempt import Attempt
 from .committer import Committer
 from .conclusion import Conclusion
 from .costs import SLOW_SECONDS
@@ -392,9 +391,3 @@ class Leader:
         if release(self.pool.worker_id, leases) < len(leases):
             self.pool.unsure = True
             self._next_release = time.monotonic() + settings.POLL_SECONDS / 4
-
-
-def attempts_running(pool: Pool) -> list[Attempt]:
-    """All attempts whose body runs now."""
-    inline = [slot.attempt for slot in list(pool.slots) if slot.attempt is not None]
-    return list({*inline, *list(pool.active), *list(pool.loop.running)})

@@ -15,6 +15,7 @@ from django.db import connections
 from ..store import leases, tallies
 from .capture import capturing
 from .heartbeat import Heartbeat
+from .holdings import forget_all
 from .keeper import Keeper
 from .leader import Leader
 from .listener import Listener
@@ -102,16 +103,8 @@ class WorkerService:
         logger.info("worker %s has stopped", self.pool.worker_id)
 
     def _dropped(self, worker_id: UUID) -> None:
-        """This worker was declared dead: what it held belongs to others now."""
-        pool = self.pool
         self.keeper.worker_id = worker_id
-        with pool.mutex:
-            pool.worker_id = worker_id
-            pool.fast.clear()
-            pool.slow.clear()
-            pool.runs.clear()
-            pool.suspect = None
-            pool.unsure = True
+        forget_all(self.pool, worker_id)
         self._ready()
 
     def _ready(self) -> None:

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import logging
-import threading
 import time
-
-from django.db import Error as DatabaseError
-from django.db import connections
 
 from ..conf import settings
 from ..store import tallies
 from .conclusion import note_running
-from .hygiene import close_all, close_old_connections
-from .leader import attempts_running
+from .holdings import attempts_running
 from .pool import Pool
-
-logger = logging.getLogger("durable_django.worker")
+from .rounds import Rounds
 
 
 def note_long_running(pool: Pool) -> None:
@@ -45,34 +38,13 @@ class LookAgain:
             self._pool.wake_leader()
 
 
-class Upkeep:
-    """One thread, for a process without a keeper."""
+def upkeep(pool: Pool) -> Rounds:
+    """The thread that does it in a process without a keeper."""
+    again = LookAgain(pool)
 
-    def __init__(self, pool: Pool) -> None:
-        self._pool = pool
-        self._again = LookAgain(pool)
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="durable-upkeep", daemon=True)
+    def look() -> None:
+        note_long_running(pool)
+        again.look()
+        tallies.flush()
 
-    def start(self) -> None:
-        """Starts the thread."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Ends the thread."""
-        self._stopping.set()
-        self._thread.join(timeout=5)
-
-    def _run(self) -> None:
-        while not self._stopping.wait(settings.HEARTBEAT_SECONDS):
-            try:
-                close_old_connections()
-                note_long_running(self._pool)
-                self._again.look()
-                tallies.flush()
-            except DatabaseError as error:
-                logger.warning("the database is away: %s", error)
-                connections[settings.DATABASE].close()
-            except Exception:
-                logger.exception("the upkeep failed and goes on")
-        close_all()
+    return Rounds("upkeep", look)

@@ -11,7 +11,7 @@ import time
 
 from .attempt import Attempt
 from .costs import STANDSTILL_SECONDS
-from .leader import attempts_running
+from .holdings import attempts_running
 from .pool import Pool
 from .slots import Slot
 
