@@ -1,8 +1,9 @@
 """The carrier: drives a run in a process of another engine.
 
 The engine calls :func:`carry` with a hint. The process takes the run by its lease number, drives it
-until it parks or ends, or for so many seconds, and gives it back then. It heartbeats and fences as
-a worker does, for it has one inside, with one thread for steps, which claims nothing by itself.
+until it parks or ends, or for so many seconds, and gives it back then. Beside it, it claims for a
+moment what else is ready and nobody was told of: a turn at the broker costs more than a short run.
+It heartbeats and fences as a worker does, for it has one inside, with one thread for steps.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import multiprocessing.util
 import os
 import threading
 import time
+from collections.abc import Sequence
 from uuid import UUID
 
 from django.db import connections
@@ -38,6 +40,8 @@ logger = logging.getLogger("durable_django.executors")
 
 # How long a run is driven before others get their turn.
 SECONDS = 30.0
+# How long others are claimed beside it.
+BESIDE_SECONDS = 1.0
 # How often it is looked whether the time is over, or too many threads are stuck.
 TICK_SECONDS = 0.5
 EXIT_STUCK = 75
@@ -54,12 +58,16 @@ class Asked:
 
 
 class CarryingLeader(Leader):
-    """Leads a pool that is told which run to take, and claims none by itself."""
+    """Leads a pool that is told which run to take, and claims others of ``queues`` only beside it:
+    what was handed over is left to the process that has the hint."""
 
-    def __init__(self) -> None:
-        super().__init__((), burst=False)
+    claims_handed_over = False
+
+    def __init__(self, queues: Sequence[str]) -> None:
+        super().__init__(queues, burst=False)
         self.gates = Gates(None)
         self.woken = False
+        self._claims_until = 0.0
         self._mutex = threading.Lock()
         self._asked: list[Asked] = []
         # Nothing is asked for, in memory, or on its way to the database.
@@ -68,7 +76,7 @@ class CarryingLeader(Leader):
     def ask(self, hint: Hint) -> Asked:
         """Lets the leader take the run of a hint, soon."""
         asked = Asked(hint)
-        self.pool.hands_back = False
+        self.pool.hands_back, self._claims_until = False, 0.0
         with self._mutex:
             self._asked.append(asked)
             self.idle.clear()
@@ -83,17 +91,21 @@ class CarryingLeader(Leader):
         self.pool.wake_leader()
 
     def _claim(self) -> bool:
-        self.woken = False
+        pool = self.pool
         with self._mutex:
             wanted, self._asked = self._asked, []
-            # race: given-while-idle. Whoever asks waits for what is told after that.
-            if not (wanted or self.pool.runs or self.pool.finished):
-                self.idle.set()
         for asked in wanted:
             self._take_asked(asked)
-        if self.pool.hands_back:
-            self._hand_back([*self.pool.fast, *self.pool.slow])
-        return bool(wanted)
+        if pool.hands_back:
+            self._hand_back([*pool.fast, *pool.slow])
+        did = bool(wanted)
+        if self._claims_beside():
+            did = super()._claim() or did
+        with self._mutex:
+            # race: given-while-idle. Whoever asks waits for what is told after that.
+            if not (did or self._asked or pool.runs or pool.finished):
+                self.idle.set()
+        return did
 
     def _take_asked(self, asked: Asked) -> None:
         # Here, and not where it was asked for: what is held and in no memory is given back.
@@ -101,10 +113,15 @@ class CarryingLeader(Leader):
         claimed, asked.queue = dispatching.take(self.pool.worker_id, asked.hint, gates)
         if claimed is not None:
             asked.is_taken = True
+            self._claims_until = time.monotonic() + BESIDE_SECONDS
+            self.woken = True
             self._take(claimed)
 
+    def _claims_beside(self) -> bool:
+        return not self.pool.hands_back and time.monotonic() < self._claims_until
+
     def _room(self) -> int:
-        return len(self._asked)
+        return max(super()._room() if self._claims_beside() else 0, len(self._asked))
 
     def _taking(self, limit: int) -> Taking | None:
         return None if self.pool.hands_back else super()._taking(limit)
@@ -121,7 +138,7 @@ class Carrier:
         self.dispatches = Dispatches(executor)
         self.queues = queues_of(executor, cluster)
         self.presence = Presence(self.queues, 1, executor.name, cluster)
-        self.leader = CarryingLeader()
+        self.leader = CarryingLeader(self.queues)
         self.pool = Pool(1, self.leader.lead)
         self.leader.pool = self.pool
         self.heartbeat = Heartbeat(self.presence.register, self._dropped)
@@ -156,7 +173,7 @@ class Carrier:
             self._wait(seconds)
         if asked.queue:
             # There is room for one more now.
-            self.dispatches.dispatch([asked.queue], self.worker_id)
+            self.dispatches.dispatch(self.queues, self.worker_id)
         return asked.is_taken
 
     def _wait(self, seconds: float) -> None:
@@ -220,7 +237,8 @@ def carry(
     cluster: str = "",
     seconds: float = SECONDS,
 ) -> bool:
-    """Drives an execution in this process until it parks or ends, or for about ``seconds``.
+    """Drives an execution in this process until it parks or ends, or for about ``seconds``; and
+    what else is claimed beside it, for a moment.
 
     For the tasks of an engine that a :class:`~durable_django.executors.executor.Dispatcher` hands
     hints to, which gives the name of the setting and the cluster this process belongs to. Returns

@@ -6,7 +6,6 @@ cannot be loaded has no clusters, and the system checks tell of it.
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -37,7 +36,8 @@ def cluster_of(queue: str) -> Cluster | None:
     if executor is None:
         return None
     name = executor.cluster_of(queue)
-    return Cluster(executor.name, name, _start(executor, name), tuple(queues_of(executor, name)))
+    queues = tuple(queues_of(executor, name))
+    return Cluster(executor.name, name, executor.command(name), queues)
 
 
 def patience() -> timedelta:
@@ -57,12 +57,3 @@ def _dispatcher() -> Dispatcher | None:
     except Exception:
         return None
     return executor if isinstance(executor, Dispatcher) else None
-
-
-def _start(executor: Dispatcher, cluster: str) -> str:
-    if executor.name != "django_q":
-        return ""
-    if cluster == executor.default_cluster:
-        return "manage.py qcluster"
-    # Not by its option: Django-Q2 reads the variable when it is imported, before the command is.
-    return f"Q_CLUSTER_NAME={shlex.quote(cluster)} manage.py qcluster"

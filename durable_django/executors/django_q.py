@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shlex
 import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -51,6 +52,12 @@ class DjangoQ(Dispatcher):
         if not isinstance(given, dict):
             return "default"
         return str(given.get("cluster_name") or given.get("name") or "default")
+
+    def command(self, cluster: str) -> str:
+        """By the variable: Django-Q2 reads it when it is imported, before its option is."""
+        if cluster == self.default_cluster:
+            return "manage.py qcluster"
+        return f"Q_CLUSTER_NAME={shlex.quote(cluster)} manage.py qcluster"
 
     def is_transactional(self) -> bool:
         """With the ORM broker in the same database."""

@@ -66,6 +66,11 @@ class Dispatcher(Executor):
         """The cluster of queues for which none is given."""
         return "default"
 
+    def command(self, cluster: str) -> str:
+        """What people type to start a process of a cluster; "" where that is the engine's own
+        business."""
+        return ""
+
     def room(self, processes: int) -> int:
         """How many hints may lie with a cluster that has so many live processes. Two for each: the
         next one is there when the last one ends. Where none is known yet, two find out."""

@@ -74,8 +74,8 @@ class Lost:
         level = logging.ERROR if times >= TOLD_AFTER else logging.WARNING
         logger.log(
             level,
-            "cluster %s has idle processes, and took %d runs not that were handed over to it: sent "
-            "again. If this goes on, restart the cluster",
+            "cluster %s has processes without a run, and did not take %d that were handed over to "
+            "it: sent again. If they have no other tasks and this goes on, restart the cluster",
             *(cluster, count),
         )
 

@@ -69,6 +69,14 @@ class Claimed(NamedTuple):
 COLUMNS = Claimed._fields[:-3]
 
 
+class Which(NamedTuple):
+    """Which of the ready runs; see ``claim``."""
+
+    suspects: bool
+    handed_over: bool
+    only: tuple[UUID, int] | None
+
+
 def claim(
     worker_id: UUID,
     queues: Sequence[str],
@@ -76,25 +84,28 @@ def claim(
     *,
     suspects: bool = True,
     gates: Mapping[str, Gate] | None = None,
+    handed_over: bool = True,
     only: tuple[UUID, int] | None = None,
 ) -> list[Claimed]:
     """Up to ``count`` ready runs, of the first queue first, then by priority, then by age; none of
     a paused queue, and of a limited one no more than it has places.
 
     A worker that runs a suspect already asks for no other (``suspects=False``): it could not start.
-    ``gates`` are those it knows; None: they are read. ``only``: no other than that of this id, if
-    its lease has this number.
+    ``gates`` are those it knows; None: they are read. ``handed_over=False``: none that was handed
+    to another engine, whose process is on its way; ``only``: no other than that of this id, if its
+    lease has this number.
     """
     held_back = read_gates() if gates is None else gates
+    which = Which(suspects, handed_over, only)
     found: list[Claimed] = []
     for queue in not_paused(queues, held_back):
         wanted = count - len(found)
         if wanted <= 0:
             break
         if held_back.get(queue, OPEN).limit is not None:
-            found += _claim_limited(worker_id, queue, wanted, suspects, only)
+            found += _claim_limited(worker_id, queue, wanted, which)
         else:
-            found += repeating(partial(_claim, worker_id, queue, wanted, suspects, only))
+            found += repeating(partial(_claim, worker_id, queue, wanted, which))
     return with_what_they_need(found)
 
 
@@ -103,23 +114,19 @@ def with_what_they_need(found: list[Claimed]) -> list[Claimed]:
     return _with_waits(_with_inheritance(_with_history(found)))
 
 
-def _claim(
-    worker_id: UUID, queue: str, count: int, suspects: bool, only: tuple[UUID, int] | None
-) -> list[Claimed]:
+def _claim(worker_id: UUID, queue: str, count: int, which: Which) -> list[Claimed]:
     # On SQLite a plain read first: an idle worker does not take the write lock.
     if not has_row_locks() and not is_ready([queue]):
         return []
-    rows = claim_ready(worker_id, queue, count, COLUMNS, suspects=suspects, only=only)
+    rows = claim_ready(worker_id, queue, count, COLUMNS, **which._asdict())
     return [Claimed(*row) for row in rows]
 
 
-def _claim_limited(
-    worker_id: UUID, queue: str, count: int, suspects: bool, only: tuple[UUID, int] | None
-) -> list[Claimed]:
+def _claim_limited(worker_id: UUID, queue: str, count: int, which: Which) -> list[Claimed]:
     """As many as the queue has places. Two that claim from it at the same moment do so one after
     the other; an operator who holds its row for longer is not waited for."""
     for _ in range(GATE_LOOKS if is_ready([queue]) else 0):
-        found = repeating(partial(_claim_free_places, worker_id, queue, count, suspects, only))
+        found = repeating(partial(_claim_free_places, worker_id, queue, count, which))
         if found is not None:
             return found
         time.sleep(GATE_SECONDS)
@@ -127,14 +134,14 @@ def _claim_limited(
 
 
 def _claim_free_places(
-    worker_id: UUID, queue: str, count: int, suspects: bool, only: tuple[UUID, int] | None
+    worker_id: UUID, queue: str, count: int, which: Which
 ) -> list[Claimed] | None:
     """None if somebody else has the lock of the queue."""
     with worker_transaction(worker_id):
         places = free_places(queue)
         if not places:
             return None if places is None else []
-        return _claim(worker_id, queue, min(count, places), suspects, only)
+        return _claim(worker_id, queue, min(count, places), which)
 
 
 def _with_history(found: list[Claimed]) -> list[Claimed]:

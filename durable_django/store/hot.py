@@ -172,16 +172,19 @@ def claim_ready(
     columns: Sequence[str],
     *,
     suspects: bool = True,
+    handed_over: bool = True,
     only: tuple[UUID, int] | None = None,
 ) -> list[tuple[Any, ...]]:
     """Up to ``count`` ready runs of a queue become the worker's: their columns, ``id`` first, by
-    priority, then age. Without ``suspects``, only runs that are none; ``only`` that of an id, if
-    its lease has this number."""
+    priority, then age. Without ``suspects``, only runs that are none; without ``handed_over``, only
+    those that nobody else is to come for; ``only`` that of an id, if its lease has this number."""
     connection = connections[settings.DATABASE]
     order = ("priority", "ready_at")
     names = ", ".join(f'e."{name}"' for name in (*columns, *order))
     table = Execution._meta.db_table
     condition = "" if suspects else " AND NOT suspect"
+    if not handed_over:
+        condition += " AND (dispatched_lease IS NULL OR dispatched_lease <> lease)"
     wanted: list[Any] = [queue]
     if only is not None:
         condition += " AND id = %s AND lease = %s"

@@ -43,6 +43,9 @@ ASYNC_PER_THREAD = 32
 class Leader:
     """Serves ``queues`` for the pool. ``burst``: stop when nothing is ready any more."""
 
+    # Whether it also claims what was handed to another engine.
+    claims_handed_over = True
+
     def __init__(self, queues: Sequence[str], burst: bool) -> None:
         self.pool: Pool
         self.queues = queues
@@ -159,8 +162,10 @@ class Leader:
             return False
         # race: clear-then-fetch. A wake-up that comes during the fetch must not be cleared by it.
         self.woken = False
-        calm, gates = pool.suspect is None, self.gates.latest()
-        found = claim(pool.worker_id, self.queues, room, suspects=calm, gates=gates)
+        calm, gates, told = pool.suspect is None, self.gates.latest(), self.claims_handed_over
+        found = claim(
+            pool.worker_id, self.queues, room, suspects=calm, gates=gates, handed_over=told
+        )
         if len(found) == room:
             self.woken = True
         for claimed in found:

@@ -7,6 +7,7 @@ import pytest
 from durable_django.conf import DEFAULTS
 from durable_django.definition import registry
 from durable_django.executors import dispatches as dispatching
+from durable_django.executors.carrier import Carrier
 from durable_django.store import clock, wakeup
 
 from .engines import Engine
@@ -29,6 +30,16 @@ def installed():
         return dispatching.install(engine())
 
     return install
+
+
+@pytest.fixture
+def carrier(installed):
+    """Begun, and ended with the test."""
+    installed()
+    made = Carrier(Engine(), "default")
+    made.start()
+    yield made
+    made.stop()
 
 
 @pytest.fixture

@@ -18,6 +18,22 @@ class Engine(Dispatcher):
         return 100
 
 
+def carry_all(carrier, seconds=30.0):
+    """Carries what was sent, and what is sent meanwhile; how many hints there were."""
+    count = 0
+    while Engine.sent:
+        _, hint = Engine.sent.pop(0)
+        carrier.carry(hint, seconds)
+        count += 1
+    return count
+
+
+def forget_gates(carrier):
+    """What operators decided since the last look is seen by the next."""
+    for gates in (carrier.leader.gates, carrier.dispatches._gates):
+        gates._read_at = None
+
+
 class Within(Engine):
     """One whose messages belong into the transaction."""
 

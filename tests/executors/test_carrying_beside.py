@@ -1,0 +1,134 @@
+"""Beside the run of a hint a process claims what else is ready, and leaves to others what is theirs."""
+
+import threading
+
+import pytest
+
+import durable_django as durable
+from durable_django import Workflow, step
+from durable_django.executors import carrier as carriers
+from durable_django.models import Execution, StepRun
+from durable_django.store import dispatching, queues
+from tests.waiting import until
+
+from .engines import Engine, carry_all, forget_gates
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def flow():
+    class Flow(Workflow):
+        @step
+        def first(self):
+            return Execution.objects.filter(worker__isnull=False).count()
+
+        @step
+        def second(self):
+            return self.outputs["first"]
+
+    return Flow
+
+
+def one_hint(count=1):
+    """Of what is ready only so many are handed over."""
+    Engine.sent.clear()
+    Execution.objects.update(dispatched_lease=None)
+    return dispatching.hand_over("default", count)
+
+
+def statuses(ids):
+    rows = dict(Execution.objects.values_list("id", "status"))
+    return [rows[pk] for pk in ids]
+
+
+def test_what_nobody_was_told_of_is_driven_with_it(carrier, flow):
+    ids = durable.start_many(flow, [{}] * 20)
+    (hint,) = one_hint()
+    assert carrier.carry(hint, 30)
+    assert statuses(ids) == ["completed"] * 20
+    assert StepRun.objects.count() == 40
+    assert Engine.sent == []
+
+
+def test_what_was_handed_over_is_left_to_the_process_that_has_the_hint(carrier, flow):
+    ids = durable.start_many(flow, [{}] * 5)
+    first, *others = one_hint(3)
+    assert carrier.carry(first, 30)
+    handed_over = {hint.execution_id for hint in others}
+    expected = ["pending" if pk in handed_over else "completed" for pk in ids]
+    assert statuses(ids) == expected
+    assert carrier.carry(others[0], 30)
+    assert carrier.carry(others[1], 30)
+    assert statuses(ids) == ["completed"] * 5
+
+
+def test_a_hint_that_finds_nothing_claims_nothing(carrier, flow):
+    run = flow.start()
+    (hint,) = one_hint()
+    assert carrier.carry(hint, 30)
+    ids = durable.start_many(flow, [{}] * 3)
+    one_hint(0)
+    assert not carrier.carry(hint, 30)
+    assert statuses([run.pk, *ids]) == ["completed", "pending", "pending", "pending"]
+
+
+def test_after_a_moment_it_claims_no_more_and_ends_what_it_has(carrier, monkeypatch):
+    monkeypatch.setattr(carriers, "BESIDE_SECONDS", 0.2)
+    going_on = threading.Event()
+
+    class Long(Workflow):
+        @step
+        async def only(self):
+            until(going_on.is_set)
+
+    first = durable.start_many(Long, [{}])
+    (hint,) = one_hint()
+    carrying = threading.Thread(target=carrier.carry, args=(hint, 30))
+    carrying.start()
+    try:
+        until(lambda: carrier.leader._claims_until and not carrier.leader._claims_beside())
+        later = durable.start_many(Long, [{}] * 2)
+        Execution.objects.filter(pk__in=later).update(dispatched_lease=None)
+        carrier.pool.wake_leader()
+    finally:
+        going_on.set()
+        carrying.join(20)
+    assert statuses([*first, *later]) == ["completed", "pending", "pending"]
+    assert len(Engine.sent) == 4, "once when they were started, and once more at its end"
+
+
+def test_of_a_limited_queue_no_more_than_may_run(carrier, flow):
+    queues.ensure(["default"])
+    durable.limit_queue("default", 2)
+    ids = durable.start_many(flow, [{}] * 6)
+    forget_gates(carrier)
+    (hint,) = one_hint()
+    carrier.carry(hint, 30)
+    carry_all(carrier)
+    assert statuses(ids) == ["completed"] * 6
+    assert max(durable.get_result(pk) for pk in ids) <= 2
+
+
+def test_nothing_of_a_queue_that_another_cluster_carries(carrier, flow, settings):
+    queues.ensure(["default", "heavy"])
+    settings.DURABLE = {**settings.DURABLE, "QUEUES": {"heavy": {"cluster": "heavy"}}}
+    run, heavy = flow.start(), flow.start(queue="heavy")
+    (hint,) = one_hint()
+    assert carrier.carry(hint, 30)
+    assert statuses([run.pk, heavy.pk]) == ["completed", "pending"]
+
+
+def test_those_of_the_first_queue_come_first(installed, flow, settings):
+    settings.DURABLE = {**settings.DURABLE, "QUEUES": {"urgent": {}, "default": {}}}
+    queues.ensure(["default", "urgent"])
+    installed()
+    made = carriers.Carrier(Engine(), "default")
+    made.start()
+    try:
+        slow, urgent = flow.start(), flow.start(queue="urgent")
+        Execution.objects.update(dispatched_lease=None)
+        assert made.dispatches.dispatch(made.queues) == 2
+        assert [hint.execution_id for _, hint in Engine.sent[-2:]] == [urgent.pk, slow.pk]
+    finally:
+        made.stop()
