@@ -1,5 +1,5 @@
 """What the list of executions offers beside its rows: actions on all that its filters find, the
-export, the way to start a workflow.
+export, the ways to start a workflow and to publish an event.
 """
 
 from __future__ import annotations
@@ -24,12 +24,13 @@ from .actions.starting_many import StartManyPages
 from .actions.verbs import BULK
 from .exporting import export
 from .pruning import PrunePages
+from .publishing import PublishPages
 from .revealing import reveals
 from .runs import Runs
 from .seeing import Sight
 
 
-class RunsPages(BulkPages, StartManyPages, PrunePages):
+class RunsPages(BulkPages, StartManyPages, PublishPages, PrunePages):
     """The list of executions and the pages it leads to."""
 
     actions = [*BulkPages.actions, "export_selected"]
@@ -53,6 +54,7 @@ class RunsPages(BulkPages, StartManyPages, PrunePages):
             context["all_links"] = self._all_links(request, context["cl"])
             context["overview_url"] = self._overview()
             context["start_url"] = self.url("start") if self.may_start(request) else ""
+            context["publish_url"] = self.url("publish") if self.may_publish(request) else ""
             context["prune_url"] = self.url("prune") if self.may_prune(request) else ""
         return response
 

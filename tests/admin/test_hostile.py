@@ -243,6 +243,7 @@ ASKED = (
         "for",
         "execution",
         "name",
+        "key",
         "_changelist_filters",
         "_to_field",
         "_popup",
@@ -251,6 +252,7 @@ ASKED = (
 
 
 FEW_OF = 8
+WITHOUT_A_ROW = ("_changelist", "_export", "_start", "_publish")
 
 
 def listed_and_shown() -> list[str]:
@@ -259,7 +261,7 @@ def listed_and_shown() -> list[str]:
     make_step(run, "charge", "failed")
     make_fork(run, ["failed"], seq=2)
     rows = {"worker": make_worker(), "workflowdefinition": make_definition()}
-    lists = [p.address() for p in pages() if p.name.endswith(("_changelist", "_export", "_start"))]
+    lists = [p.address() for p in pages() if p.name.endswith(WITHOUT_A_ROW)]
     shown = [
         *(f"{page_of(run)}?tab={tab}" for tab in TABS),
         f"/admin/durable_django/workflowdefinition/{rows['workflowdefinition'].pk}/change/",
@@ -330,6 +332,7 @@ def test_nonsense_in_a_form_is_told_beside_the_field_or_taken_as_it_is(admin_cli
     data = {"reason": text, "node": "charge", "name": text, "key": text, "tags": text}
     data |= {"context": text, "input": text, "value": text, "payload": text, "ids": text}
     data |= {"queue": text, "idempotency_key": text, "answer-value": text, "limit": text}
+    data |= {"keep": text, "once": "0190f3d8-7a52-7c7e-8f2a-3d1f8c0f1a11"}
     schedule = make_schedule("tests.order")
     data |= {"workflow": "tests.order", "cron": text, "timezone": text, "interval": text}
     data |= {"start_0": text, "start_1": text, "end_0": text, "to_0": text, "previewed": text}
@@ -340,6 +343,7 @@ def test_nonsense_in_a_form_is_told_beside_the_field_or_taken_as_it_is(admin_cli
         f"{LIST}{waiting.pk}/pause/",
         f"{LIST}start/?workflow=tests.order",
         f"{LIST}start/many/?workflow=tests.order",
+        f"{LIST}publish/",
         f"{LIST}bulk/cancel/",
         f"/admin/durable_django/pendinginput/{wait.pk}/change/",
         f"{SCHEDULES}add/",

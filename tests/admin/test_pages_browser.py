@@ -120,6 +120,7 @@ def pages(transactional_db):
         f"{LIST}start/",
         f"{LIST}start/?workflow=process_order",
         f"{LIST}start/many/?workflow=process_order",
+        f"{LIST}publish/",
     ]
 
 

@@ -64,6 +64,7 @@ def needs() -> dict[str, frozenset[str] | None]:
     for page in ("start", "start_many"):
         found[f"{APP}_execution_{page}"] = frozenset({"view_execution", "start_execution"})
     found[f"{APP}_execution_prune"] = frozenset({"view_execution", "prune_execution"})
+    found[f"{APP}_execution_publish"] = frozenset({"view_execution", "send_event"})
     found[f"{APP}_execution_export"] = frozenset({"view_execution"})
     for verb in QUEUE_ACTIONS:
         found[f"{APP}_queue_{verb}"] = frozenset({"view_queue", "manage_queue"})
