@@ -96,7 +96,7 @@ class Dispatches:
         with transaction.atomic(using=settings.DATABASE):
             room = self._room(cluster)
             places = room.take(len(ids))
-            hints = dispatching.hand_over_these(list(ids)[:places])
+            hints = dispatching.hand_over_these(ids, places)
             room.give_back(places - len(hints))
             if hints and self.executor.is_transactional():
                 self.executor.send(cluster, hints)
@@ -159,7 +159,7 @@ class Dispatches:
 
     def _gate(self, queue: str) -> Gate:
         with self._mutex:
-            return self._gates.latest().get(queue, OPEN)
+            return self._gates.anew().get(queue, OPEN)
 
     def _allowed(self, queue: str) -> int:
         """How many more of its runs could be taken, whatever room there is for them: what cannot be

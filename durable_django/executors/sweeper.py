@@ -19,7 +19,6 @@ from django.db import connections
 
 from ..conf import settings
 from ..store import dispatching, leases
-from ..store.claiming import is_ready
 from ..store.dispatching import Hint
 from ..worker.heartbeat import Heartbeat
 from ..worker.hygiene import close_old_connections
@@ -149,9 +148,13 @@ class Sweeper:
 
     def _is_anything_left(self) -> bool:
         """Whether a burst has more to do: also what is due, or under way."""
-        if is_ready(self.dispatches.open_queues(self.queues)):
-            return True
-        return self.keeper.look() or dispatching.is_any_held(self.queues)
+        # What has ended by the first look may have sent what the keeper delivers, which is ready at
+        # the second.
+        return self._is_any_under_way() or self.keeper.look() or self._is_any_under_way()
+
+    def _is_any_under_way(self) -> bool:
+        open_queues = self.dispatches.open_queues(self.queues)
+        return dispatching.is_any_under_way(self.queues, set(self.queues) - set(open_queues))
 
     def _dropped(self, worker_id: UUID) -> None:
         self.worker_id = self.keeper.worker_id = worker_id

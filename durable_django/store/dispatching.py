@@ -7,7 +7,7 @@ others nothing. Nothing here talks to an engine.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import Final, NamedTuple
 from uuid import UUID
@@ -25,6 +25,7 @@ from .transactions import has_row_locks, repeating, worker_transaction
 
 # How many are looked at together.
 OLDEST_MAX: Final = 1_000
+_ORDER: Final = ("-priority", "ready_at", "id")
 _NOT_HANDED_OVER: Final = ~Q(dispatched_lease=F("lease"))
 
 
@@ -48,14 +49,17 @@ def _hand_over(queue: str, count: int, worker_id: UUID | None) -> list[Hint]:
         rows = _ready().filter(_NOT_HANDED_OVER, queue=queue)
         if has_row_locks():
             rows = rows.select_for_update(no_key=True, skip_locked=True)
-        rows = rows.order_by("-priority", "ready_at", "id")
+        rows = rows.order_by(*_ORDER)
         return _mark([Hint(*row) for row in rows.values_list("id", "lease")[:count]])
 
 
-def hand_over_these(ids: Sequence[UUID]) -> list[Hint]:
-    """Marks those of the executions that are ready; for the transaction that made them so."""
+def hand_over_these(ids: Sequence[UUID], count: int) -> list[Hint]:
+    """Marks up to ``count`` of the executions that are ready, by priority, then age; for the
+    transaction that made them so."""
+    if count < 1:
+        return []
     rows = _ready().filter(_NOT_HANDED_OVER, id__any=list(ids))
-    return _mark([Hint(*row) for row in rows.order_by("id").values_list("id", "lease")])
+    return _mark([Hint(*row) for row in rows.order_by(*_ORDER).values_list("id", "lease")[:count]])
 
 
 def _mark(found: list[Hint]) -> list[Hint]:
@@ -146,10 +150,16 @@ def processes(executor: str, cluster: str) -> tuple[int, int]:
     return len(ids), len(ids) - len(set(held.values_list("worker_id", flat=True)))
 
 
-def is_any_held(queues: Sequence[str]) -> bool:
-    """Whether any process holds an execution of the queues."""
-    rows = Execution.objects.using(settings.DATABASE)
-    return rows.filter(worker__isnull=False, queue__in=list(queues)).exists()
+def is_any_under_way(queues: Sequence[str], paused: Collection[str] = ()) -> bool:
+    """Whether any execution of the queues is held by a process, or ready, but for what is ready in
+    those that are paused."""
+    # race: ready-and-held. In one statement: what is held at one moment has made others ready at
+    # the next, and what was ready is held.
+    held = Execution.objects.using(settings.DATABASE).filter(
+        worker__isnull=False, queue__in=list(queues)
+    )
+    ready = _ready().filter(queue__in=[queue for queue in queues if queue not in paused])
+    return held.order_by().values("pk").union(ready.order_by().values("pk"), all=True).exists()
 
 
 def _ready() -> QuerySet[Execution]:

@@ -63,6 +63,12 @@ class Gates:
             self._read()
         return self.known
 
+    def anew(self) -> Mapping[str, Gate]:
+        """For who decides by a limit without a claim: read anew while there is any gate."""
+        if self.recent():
+            self._read()
+        return self.known
+
     def is_limited(self, queue: str) -> bool:
         """Whether an end makes room for another run of the queue, as far as is known here."""
         return self.known.get(queue, OPEN).limit is not None

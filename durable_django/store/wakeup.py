@@ -20,7 +20,7 @@ CHANNEL = "durable_django"
 # For what parked runs wait for: events, answers, ends of children.
 WAITS_CHANNEL = "durable_django_waits"
 
-# Queue -> the runs of it that the transaction made ready, as far as they are known there.
+# Queue -> the runs of it that the transaction made ready; none where not all of them are known.
 Announced = Mapping[str, Sequence[UUID]]
 # Told with each transaction that made something ready. None: workers find it themselves.
 announce: Callable[[Announced], None] | None = None
@@ -45,8 +45,12 @@ def became_ready(queue: str, ids: Sequence[UUID] = ()) -> None:
     announced: dict[str, list[UUID]] | None = getattr(_transaction, "announced", None)
     if announced is None:
         announce({queue: ids})
-    else:
-        announced.setdefault(queue, []).extend(ids)
+    elif queue not in announced:
+        announced[queue] = list(ids)
+    elif ids and announced[queue]:
+        announced[queue].extend(ids)
+    else:  # one of them names none
+        announced[queue] = []
 
 
 @contextmanager

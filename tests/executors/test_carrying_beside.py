@@ -1,4 +1,4 @@
-"""Beside the run of a hint a process claims what else is ready, and leaves to others what is theirs."""
+"""Beside the run of a hint a process claims what else is ready, and leaves to others theirs."""
 
 import threading
 

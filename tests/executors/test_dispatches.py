@@ -10,7 +10,7 @@ import durable_django as durable
 from durable_django import Workflow, step
 from durable_django.executors.dispatches import Dispatches, queues_of
 from durable_django.models import Execution
-from durable_django.store import clock, dispatching, leases
+from durable_django.store import clock, dispatching, leases, wakeup
 from durable_django.store.dispatching import Hint
 
 from .engines import Broken, Engine, Narrow, Within
@@ -79,6 +79,29 @@ def test_whatever_makes_a_run_ready_hands_it_over(installed, flow):
     assert flow.start(idempotency_key="once").pk == with_key.pk
     wanted = Execution.objects.values_list("pk", flat=True)
     assert sorted(hint.execution_id for hint in sent()) == sorted(wanted)
+
+
+def test_what_is_made_ready_with_others_that_are_not_named_is_handed_over_in_order(
+    installed, flow
+):
+    installed()
+    first, second = durable.start_many(flow, [{}] * 2)
+    Engine.sent.clear()
+    Execution.objects.update(dispatched_lease=None)
+    for named in ([], [second]), ([second], []):
+        with transaction.atomic(), wakeup.announcing():
+            for ids in named:
+                wakeup.notify("default", ids)
+        assert [hint.execution_id for hint in sent()] == [first, second]
+        Engine.sent.clear()
+        Execution.objects.update(dispatched_lease=None)
+
+
+def test_the_most_urgent_of_a_transaction_comes_first(installed, flow):
+    installed(Narrow)
+    with transaction.atomic(), wakeup.announcing():
+        runs = [flow.start(priority=priority) for priority in (1, 3, 2)]
+    assert [hint.execution_id for hint in sent()] == [runs[1].pk, runs[2].pk]
 
 
 def test_what_starts_later_is_not_handed_over_now(installed, flow):

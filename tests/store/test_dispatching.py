@@ -53,7 +53,7 @@ def test_only_what_is_ready_is_handed_over():
     other = make_run(queue="other")
     assert handed_over() == []
     ids = [run.pk for run in (running, cancelled, paused, later, other)]
-    assert dispatching.hand_over_these(ids) == [Hint(other.pk, 0)]
+    assert dispatching.hand_over_these(ids, 9) == [Hint(other.pk, 0)]
 
 
 def test_the_statuses_stay_as_they_are():
@@ -237,6 +237,20 @@ def test_processes_are_counted_that_live_run_steps_and_belong_to_the_cluster():
     assert dispatching.processes("engine", "main") == (2, 1)
     assert dispatching.processes("engine", "nobody") == (0, 0)
     assert idle != busy
+
+
+def test_what_is_under_way_is_seen_in_one_look(django_assert_num_queries):
+    # race: ready-and-held
+    def seen(paused=()):
+        with django_assert_num_queries(1):
+            return dispatching.is_any_under_way(["default"], paused)
+
+    make_run(queue="other")
+    assert not seen()
+    make_run()
+    assert (seen(), seen({"default"})) == (True, False)
+    claim(make_worker(), ["default"], 1)
+    assert (seen(), seen({"default"})) == (True, True)
 
 
 # -- cost --------------------------------------------------------------------------------------
