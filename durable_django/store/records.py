@@ -81,6 +81,8 @@ class StrandEnd(NamedTuple):
     ``decides``    its end may end the whole block, so that it is written alone
     ``tolerated``  how many failures the block bears before that
     ``finishes``   encoded result: the strand called ``self.finish(value)``
+    ``beside``     paths of the other waits of a race, where this is a wait that has won it, unless
+                   one of them was over before
     """
 
     above: tuple[UUID, ...]
@@ -88,6 +90,7 @@ class StrandEnd(NamedTuple):
     decides: bool = False
     tolerated: int = 0
     finishes: str | None = None
+    beside: tuple[str, ...] = ()
 
     @property
     def parent_id(self) -> UUID:

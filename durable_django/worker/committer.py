@@ -17,7 +17,8 @@ from django.db import InterfaceError, OperationalError, connections
 from ..conf import settings
 from ..engine.machine import Outcome
 from ..store.checkpoint import write_wave
-from ..store.records import LOST, Checkpoint, Taking
+from ..store.racing import is_overtaken
+from ..store.records import LOCKED, LOST, Checkpoint, Taking
 from ..store.transactions import is_repeatable
 from .attempt import error_of
 from .conclusion import Conclusion, conclude
@@ -43,7 +44,14 @@ class Committer:
         alone = [conclusion for conclusion in wave if conclusion.checkpoint.is_alone]
         together = [conclusion for conclusion in wave if not conclusion.checkpoint.is_alone]
         found = self._commit_together(worker_id, together, taking) if together else []
-        return found + [self._commit_alone(worker_id, conclusion) for conclusion in alone]
+        return found + [self._commit_in_turn(worker_id, conclusion) for conclusion in alone]
+
+    def _commit_in_turn(self, worker_id: UUID, conclusion: Conclusion) -> tuple[Conclusion, str]:
+        """What has won a race waits for a moment where another worker has the one that was over
+        before it, which wins it then."""
+        if is_overtaken(conclusion.checkpoint):
+            return conclusion, LOCKED
+        return self._commit_alone(worker_id, conclusion)
 
     def _commit_together(
         self, worker_id: UUID, wave: Sequence[Conclusion], taking: Taking | None

@@ -8,10 +8,11 @@ from datetime import timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from ..definition.wait_nodes import DeclaredWait
 from ..engine import joining, machine, values
 from ..engine.context import encode_changes
 from ..engine.machine import Outcome, Transition, Visit
-from ..engine.paths import node_name
+from ..engine.paths import fork_of, node_name
 from ..engine.results import Results
 from ..engine.rollback import START
 from ..engine.state import RunState, given_by, to_snapshot
@@ -169,7 +170,17 @@ def strand_end(
     tolerated = 0
     if decides and not completes and block is not None:
         tolerated = block.tolerated(len(results)) or 0
-    return StrandEnd(run.inherited.above, not completes, decides, tolerated, finishes)
+    beside = _waits_beside(run, block) if completes and decides and finishes is None else ()
+    return StrandEnd(run.inherited.above, not completes, decides, tolerated, finishes, beside)
+
+
+def _waits_beside(run: Run, race: Any) -> tuple[str, ...]:
+    """Of a race that a wait has won: the paths of the other waits that are its members."""
+    fork = fork_of(run.claimed.path)
+    waits = {
+        f"{fork}/{member.name}" for member in race.children if isinstance(member, DeclaredWait)
+    }
+    return tuple(waits - {run.claimed.path}) if run.claimed.path in waits else ()
 
 
 def _move(run: Run, attempt: Attempt, transition: Transition, error: str, step: StepRecord) -> Move:

@@ -4,6 +4,7 @@ parking of its run, with its timeout, with a cancel; each has one outcome and no
 import queue
 import random
 from collections import Counter
+from datetime import timedelta
 
 import pytest
 
@@ -12,6 +13,7 @@ from durable_django import (
     InvalidState,
     Workflow,
     foreach,
+    hours,
     race,
     sleep_for,
     step,
@@ -20,7 +22,11 @@ from durable_django import (
     wait_for_event,
 )
 from durable_django.models import Event, Execution, Wait
-from durable_django.store import clock, waits
+from durable_django.store import clock, delivering, racing, waits, waking
+from durable_django.store.claiming import claim, release
+from durable_django.worker import committer
+from tests.store.rows import make_worker
+from tests.waiting import until
 from tests.worker.waits_racing import (
     RACE_SECONDS,
     check_that_all_is_settled,
@@ -284,3 +290,55 @@ def test_a_race_of_an_event_with_a_sleep_is_won_once(workers, parking, runs):
         # Both may come to their end before the first of them has told its parent.
         assert ended[won] == "completed"
         assert ended[lost] in ("cancelled", "completed")
+
+
+@pytest.fixture
+def overdue(workers):
+    """A race whose event was sent before its time was over, and nobody has looked since: who has
+    claimed the member with the event, and the run."""
+
+    class First(Workflow):
+        with race() as first:
+            slept = sleep_for(hours(1))
+            heard = wait_for_event("go")
+
+    run = First.start()
+    parking = workers.start()
+    until(lambda: run.waits.filter(resolved_at=None).count() == 2)
+    parking.stop()
+    workers.wait(parking)
+    durable.send_event(run, "go", "x")
+    clock.advance(hours(1))
+    worker = make_worker()
+    delivering.deliver_all(worker)
+    waking.wake_due(worker)
+    [heard] = claim(worker, ["default"], 1)
+    assert heard.path == "first/heard"
+    yield worker, heard, run
+    clock.reset()
+
+
+def test_of_two_that_two_workers_have_the_one_that_was_over_first_wins(
+    workers, overdue, monkeypatch
+):
+    worker, heard, run = overdue
+    monkeypatch.setattr(racing, "YIELDING", hours(1))
+    yielded, is_overtaken = [], racing.is_overtaken
+
+    def noting(checkpoint):
+        found = is_overtaken(checkpoint)
+        yielded.append(found)
+        return found
+
+    monkeypatch.setattr(committer, "is_overtaken", noting)
+    workers.start()
+    until(lambda: yielded.count(True) >= 2)
+    assert durable.get_execution(run).status == "waiting"
+    release(worker, {heard.id: heard.lease})
+    assert run.get_result(timeout=20) == {"winner": "heard", "value": "x"}
+
+
+def test_a_worker_that_does_not_go_on_is_not_waited_for_long(workers, overdue, monkeypatch):
+    monkeypatch.setattr(racing, "YIELDING", timedelta(milliseconds=50))
+    workers.start()
+    assert overdue[2].get_result(timeout=20) == {"winner": "slept", "value": None}
