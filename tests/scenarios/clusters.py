@@ -129,13 +129,13 @@ def _turned(rows: list[Worker], by: int) -> list[Worker]:
 class Redis:
     """A server that keeps nothing, in a directory of its own, with a socket there."""
 
-    def __init__(self) -> None:
+    def __init__(self, directory: str | None = None) -> None:
         program = shutil.which("redis-server")
         assert program, "this test needs redis-server: apt-get install redis-server"
         import redis
 
         # Short, for the path of a socket may have 107 characters.
-        self._directory = tempfile.mkdtemp(prefix="durable-redis-")
+        self._directory = directory or tempfile.mkdtemp(prefix="durable-redis-")
         path = f"{self._directory}/socket"
         self._command = [program, "--port", "0", "--unixsocket", path, "--save", ""]
         self.url = f"unix://{path}"

@@ -1,24 +1,34 @@
-"""Real worker processes, and clusters of Django-Q2, on the database of the test."""
+"""Real worker processes, clusters of Django-Q2 and whole hosts of them, on the database of the
+test."""
 
 import json
 import os
 import signal
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.models import QuerySet
 
+from durable_django.models import Worker
 from tests.scenarios.clusters import Cluster, Redis
 from tests.waiting import WAIT_SECONDS, until
 
-ON_POSTGRESQL = ["test_postgresql_answers.py", "test_postgresql.py", "test_postgresql_clocks.py"]
+ON_POSTGRESQL = [
+    "test_hosts.py",
+    "test_postgresql_answers.py",
+    "test_postgresql.py",
+    "test_postgresql_clocks.py",
+]
 collect_ignore = [] if connection.vendor == "postgresql" else ON_POSTGRESQL
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+OTHER_HOST = ROOT / "tests" / "killing" / "other_host"
 QUICK = {"HEARTBEAT_SECONDS": 0.3, "LEASE_SECONDS": 20, "POLL_SECONDS": 0.2}
 # With the database as broker. Looks often, says what it does, and has no schedules of its own.
 Q_CLUSTER = {
@@ -44,6 +54,7 @@ class Fleet:
         self.directory = directory
         self.processes: list[subprocess.Popen[bytes]] = []
         self.clusters: list[Cluster] = []
+        self.hosts: list[Host] = []
         self.q_cluster: dict[str, object] = {}
         self.durable: dict[str, object] = {}
 
@@ -71,6 +82,14 @@ class Fleet:
         """A `durable_worker` that hands over what is ready."""
         return self.start("--executor=django_q", EXECUTOR="django_q", **durable)
 
+    def host(self, name: str, **durable: object) -> "Host":
+        """One more machine, with nothing on it so far, or one whose processes have ended anew;
+        `durable` are settings that only its processes have."""
+        made = Host(name, self)
+        made.durable |= durable
+        self.hosts.append(made)
+        return made
+
     def _environment(self, durable: dict[str, object], **q_cluster: object) -> dict[str, str]:
         return {
             **self.environment,
@@ -83,8 +102,8 @@ class Fleet:
     ) -> subprocess.Popen[bytes]:
         with open(self.directory / f"worker-{len(self.processes)}.log", "wb") as output:
             process = subprocess.Popen(
-                [sys.executable, "manage.py", *command],
-                cwd=ROOT,
+                [sys.executable, str(ROOT / "manage.py"), *command],
+                cwd=self.directory,
                 env=environment,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -111,18 +130,77 @@ class Fleet:
         process.wait(WAIT_SECONDS)
 
     def end(self) -> None:
-        for process in self.processes:
+        fleets: list[Fleet] = [self, *self.hosts]
+        processes = [process for fleet in fleets for process in fleet.processes]
+        for process in processes:
             if process.poll() is None:
                 process.send_signal(signal.SIGCONT)
                 process.send_signal(signal.SIGTERM)
-        for process in self.processes:
+        for process in processes:
             try:
                 process.wait(5)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait(WAIT_SECONDS)
+        for fleet in fleets:
+            for cluster in fleet.clusters:
+                cluster.kill()
+
+
+class Host(Fleet):
+    """A machine of its own: its name, its directory, its settings, and process ids that mean
+    nothing elsewhere. It has a sweeper and clusters, as a `Fleet` has."""
+
+    def __init__(self, name: str, fleet: Fleet) -> None:
+        directory = fleet.directory / f"{name}-{len(fleet.hosts)}"
+        directory.mkdir()
+        environment = {
+            **fleet.environment,
+            "PYTHONPATH": str(OTHER_HOST),
+            "OTHER_HOST": name,
+            "DURABLE_TESTS_DIRECTORY": str(directory),
+        }
+        super().__init__(environment, directory)
+        self.name = name
+        self.q_cluster = {**fleet.q_cluster}
+        self.durable = {**fleet.durable}
+
+    def rows(self) -> QuerySet[Worker]:
+        """Its processes, those that have ended as well."""
+        return Worker.objects.filter(hostname=self.name)
+
+    def until_known(self, cluster_processes: int) -> None:
+        """Until its sweeper and so many processes of its clusters have their rows."""
+        # Of each process an interpreter has to begin, on cores that others use as well.
+        until(lambda: self._is_known(cluster_processes) or not self._is_up(), 120)
+        assert self._is_up(), self.all_said()
+
+    def _is_known(self, cluster_processes: int) -> bool:
+        rows = self.rows().filter(status="alive").values_list("threads", flat=True)
+        return Counter(rows) >= Counter({0: 1, 1: cluster_processes})
+
+    def _is_up(self) -> bool:
+        return all(process.poll() is None for process in self.processes)
+
+    def die(self) -> None:
+        """The machine is gone, with all that ran on it."""
+        for process in self.processes:
+            process.kill()
         for cluster in self.clusters:
             cluster.kill()
+        for process in self.processes:
+            process.wait(WAIT_SECONDS)
+
+    def shut_down(self) -> None:
+        """All its processes end in good order."""
+        for process in self.processes:
+            process.terminate()
+        for process in self.processes:
+            assert process.wait(60) == 0, self.said(process)
+
+    def all_said(self) -> str:
+        """What all its processes wrote so far."""
+        return "\n".join(map(self.said, self.processes))
 
 
 @pytest.fixture
@@ -144,5 +222,6 @@ def fleet(child_environment: dict[str, str], tmp_path: Path) -> Iterator[Fleet]:
     finally:
         made.end()
         if os.environ.get("DURABLE_TESTS_VERBOSE"):
-            for process in made.processes:
-                print(made.said(process))
+            for each in (made, *made.hosts):
+                for process in each.processes:
+                    print(each.said(process))
