@@ -92,6 +92,8 @@ class Dispatches:
             self._on_commit(partial(self.dispatch, [queue]))
             return
         cluster = self.executor.cluster_of(queue)
+        if queue not in queues_of(self.executor, cluster):
+            return  # nobody serves it, and nobody would find it again
         # Whatever is refused here must not refuse the transaction around it.
         with transaction.atomic(using=settings.DATABASE):
             room = self._room(cluster)

@@ -34,6 +34,8 @@ logger = logging.getLogger("durable_django.executors")
 # Not more often than this, however often it is told that something is ready: whoever made it so has
 # handed it over already, as a rule.
 PAUSE_SECONDS = 0.02
+# How soon it sees that it is told to end.
+STOP_SECONDS = 0.5
 # How often a hint was sent in vain when somebody is told.
 TOLD_AFTER = 3
 
@@ -114,9 +116,7 @@ class Sweeper:
         while self._stop.empty() and not is_orphan():
             if not self._round():
                 break
-            self._look.wait(settings.POLL_SECONDS)
-            self._look.clear()
-            time.sleep(PAUSE_SECONDS)
+            self._wait()
         for part in (self.listener, self.keeper, self.heartbeat):
             part.stop()
         leases.stop(self.worker_id)
@@ -127,6 +127,16 @@ class Sweeper:
     def stop(self) -> None:
         """Ends after this round. Safe in a signal handler."""
         self._stop.put(None)
+
+    def _wait(self) -> None:
+        """Until there is something to look at, or the next poll. It has to see that it is told to
+        end, too, which wakes nobody: a signal handler must not."""
+        until = time.monotonic() + settings.POLL_SECONDS
+        while self._stop.empty() and not self._look.wait(min(STOP_SECONDS, settings.POLL_SECONDS)):
+            if time.monotonic() > until:
+                break
+        self._look.clear()
+        time.sleep(PAUSE_SECONDS)
 
     def _round(self) -> bool:
         """Whether there is anything left to do."""

@@ -1,7 +1,8 @@
-"""Racing: which of several waits of a race was over first, where more than one worker looks late.
+"""Racing: which of several waits of a race was over first, where workers look late.
 
-Workers take up what came due in the order of its times; but two of them may take up two members of
-one race at the same moment, and the quicker would win.
+They take up what came due in the order of its times. But two of them may take up two members of one
+race at the same moment, and events are delivered before what is due is woken: the quicker, or the
+one that was delivered, would win.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import time
 from datetime import timedelta
 from typing import Final
+
+from django.db.models import Q
 
 from ..conf import settings
 from ..models import Execution, ExecutionStatus
@@ -21,7 +24,7 @@ YIELDING: Final = timedelta(seconds=1)
 
 def is_overtaken(checkpoint: Checkpoint) -> bool:
     """Whether a wait that has won its race was over after another of its waits, which is about to
-    be driven. Not for longer than ``YIELDING`` after its end."""
+    be woken or driven. Not for longer than ``YIELDING`` after its end."""
     end, step = checkpoint.end, checkpoint.step
     if end is None or not end.beside or step is None or step.finished_at is None:
         return False
@@ -29,11 +32,7 @@ def is_overtaken(checkpoint: Checkpoint) -> bool:
         return False
     rows = Execution.objects.using(settings.DATABASE)
     own = rows.filter(pk=checkpoint.execution_id).values("ready_at")
-    earlier = rows.filter(
-        parent_id=end.parent_id,
-        path__in=end.beside,
-        status__in=(ExecutionStatus.PENDING, ExecutionStatus.RUNNING),
-        wake_at__isnull=True,
-        ready_at__lt=own,
-    )
-    return earlier.exists()
+    woken = Q(status__in=(ExecutionStatus.PENDING, ExecutionStatus.RUNNING), ready_at__lt=own)
+    due = Q(status__in=(ExecutionStatus.SLEEPING, ExecutionStatus.WAITING), due_at__lt=own)
+    beside = rows.filter(parent_id=end.parent_id, path__in=end.beside)
+    return beside.filter(woken | due).exists()

@@ -81,9 +81,7 @@ def test_whatever_makes_a_run_ready_hands_it_over(installed, flow):
     assert sorted(hint.execution_id for hint in sent()) == sorted(wanted)
 
 
-def test_what_is_made_ready_with_others_that_are_not_named_is_handed_over_in_order(
-    installed, flow
-):
+def test_what_is_made_ready_with_others_that_are_not_named_is_handed_over_in_order(installed, flow):
     installed()
     first, second = durable.start_many(flow, [{}] * 2)
     Engine.sent.clear()
@@ -118,6 +116,13 @@ def test_a_run_of_another_queue_goes_to_its_cluster(installed, flow, durable_set
     assert [cluster for cluster, _ in Engine.sent] == ["big", "default", "default"]
     assert queues_of(Engine(), "big") == ["heavy"]
     assert queues_of(Engine(), "default") == ["light", "default"]
+
+
+def test_a_run_of_a_queue_that_nobody_serves_stays_where_it_is(installed, flow):
+    dispatches = installed()
+    flow.start(queue="nobodys")
+    assert sent() == []
+    assert dispatches.dispatch(queues_of(Engine(), "default")) == 0
 
 
 # -- how many ----------------------------------------------------------------------------------

@@ -293,9 +293,8 @@ def test_a_race_of_an_event_with_a_sleep_is_won_once(workers, parking, runs):
 
 
 @pytest.fixture
-def overdue(workers):
-    """A race whose event was sent before its time was over, and nobody has looked since: who has
-    claimed the member with the event, and the run."""
+def parked(workers):
+    """A race that waits for its event or an hour, and no worker any more."""
 
     class First(Workflow):
         with race() as first:
@@ -307,15 +306,22 @@ def overdue(workers):
     until(lambda: run.waits.filter(resolved_at=None).count() == 2)
     parking.stop()
     workers.wait(parking)
-    durable.send_event(run, "go", "x")
+    yield run
+    clock.reset()
+
+
+@pytest.fixture
+def overdue(parked):
+    """Its event was sent before its hour was over, and nobody has looked since: who has claimed
+    the member with the event, and the run."""
+    durable.send_event(parked, "go", "x")
     clock.advance(hours(1))
     worker = make_worker()
     delivering.deliver_all(worker)
     waking.wake_due(worker)
     [heard] = claim(worker, ["default"], 1)
     assert heard.path == "first/heard"
-    yield worker, heard, run
-    clock.reset()
+    return worker, heard, parked
 
 
 def test_of_two_that_two_workers_have_the_one_that_was_over_first_wins(
@@ -336,6 +342,19 @@ def test_of_two_that_two_workers_have_the_one_that_was_over_first_wins(
     assert durable.get_execution(run).status == "waiting"
     release(worker, {heard.id: heard.lease})
     assert run.get_result(timeout=20) == {"winner": "heard", "value": "x"}
+
+
+def test_an_event_that_came_after_the_time_does_not_win_though_it_is_delivered_before_that_is_woken(
+    workers, parked, monkeypatch
+):
+    monkeypatch.setattr(racing, "YIELDING", hours(1))
+    clock.advance(hours(1))
+    durable.send_event(parked, "go", "x")
+    with monkeypatch.context() as patch:
+        patch.setattr(waking, "wake_due", lambda worker_id: 0)
+        workers.start()
+        until(lambda: Execution.objects.filter(path="first/heard", status="running").exists())
+    assert parked.get_result(timeout=20) == {"winner": "slept", "value": None}
 
 
 def test_a_worker_that_does_not_go_on_is_not_waited_for_long(workers, overdue, monkeypatch):
