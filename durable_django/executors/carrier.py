@@ -15,12 +15,13 @@ import os
 import threading
 import time
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import connections
 
 from ..conf import settings
-from ..store import dispatching, leases, tallies
+from ..store import clock, dispatching, leases, tallies, wakeup
 from ..store.dispatching import Hint
 from ..store.gates import Gates
 from ..store.records import Taking
@@ -28,7 +29,7 @@ from ..worker.capture import capturing
 from ..worker.heartbeat import Heartbeat
 from ..worker.holdings import forget_all
 from ..worker.leader import Leader
-from ..worker.pool import Pool
+from ..worker.pool import FENCE_SECONDS, Pool
 from ..worker.presence import Presence
 from ..worker.teller import Teller
 from ..worker.upkeep import upkeep
@@ -62,9 +63,12 @@ class CarryingLeader(Leader):
     what was handed over is left to the process that has the hint."""
 
     claims_handed_over = False
+    # Other processes may be idle.
+    patience_polls = 0.25
 
     def __init__(self, queues: Sequence[str]) -> None:
         super().__init__(queues, burst=False)
+        self.parked = tell_keepers
         self.gates = Gates(None)
         self.woken = False
         self._claims_until = 0.0
@@ -120,6 +124,13 @@ class CarryingLeader(Leader):
     def _claims_beside(self) -> bool:
         return not self.pool.hands_back and time.monotonic() < self._claims_until
 
+    def _room_in_memory(self) -> int:
+        # Nothing waits here behind a step that takes long, or of which that is not known.
+        pool, average = self.pool, self.pool.costs.step_seconds
+        if average is not None and average < FENCE_SECONDS / 2:
+            return super()._room_in_memory()
+        return pool.threads + len(pool.loop.running) - len(pool.runs)
+
     def _room(self) -> int:
         return max(super()._room() if self._claims_beside() else 0, len(self._asked))
 
@@ -128,6 +139,13 @@ class CarryingLeader(Leader):
 
     def _pause_seconds(self) -> float:
         return settings.POLL_SECONDS / 4 if self.pool.runs else settings.POLL_SECONDS
+
+
+def tell_keepers(wake_at: datetime) -> None:
+    """Something was parked until ``wake_at``: whoever keeps time learns of what is due before it
+    would look."""
+    if wake_at - clock.now() < timedelta(seconds=settings.POLL_SECONDS):
+        wakeup.notify_waits()
 
 
 class Carrier:

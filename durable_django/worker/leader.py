@@ -45,6 +45,8 @@ class Leader:
 
     # Whether it also claims what was handed to another engine.
     claims_handed_over = True
+    # For how many polls a run waits here for a free thread, until it is handed back.
+    patience_polls = 1.0
 
     def __init__(self, queues: Sequence[str], burst: bool) -> None:
         self.pool: Pool
@@ -364,8 +366,8 @@ class Leader:
         pool = self.pool
         now = time.monotonic()
         if (pool.slow or pool.fast) and now >= self._next_look:
-            self._next_look = now + settings.POLL_SECONDS / 4
-            oldest = now - settings.POLL_SECONDS
+            self._next_look = now + self.patience_polls * settings.POLL_SECONDS / 4
+            oldest = now - self.patience_polls * settings.POLL_SECONDS
             waiting = [*list(pool.slow), *pool.fast]
             late = [run for run in waiting if run.queued_at < oldest]
             if late:

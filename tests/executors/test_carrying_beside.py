@@ -8,7 +8,7 @@ import durable_django as durable
 from durable_django import Workflow, step
 from durable_django.executors import carrier as carriers
 from durable_django.models import Execution, StepRun
-from durable_django.store import dispatching, queues
+from durable_django.store import dispatching, queues, wakeup
 from tests.waiting import until
 
 from .engines import Engine, carry_all, forget_gates
@@ -96,6 +96,71 @@ def test_after_a_moment_it_claims_no_more_and_ends_what_it_has(carrier, monkeypa
         carrying.join(20)
     assert statuses([*first, *later]) == ["completed", "pending", "pending"]
     assert len(Engine.sent) == 4, "once when they were started, and once more at its end"
+
+
+def test_nothing_waits_behind_a_step_of_which_it_is_not_known_how_long_it_takes(carrier):
+    inside, going_on = threading.Event(), threading.Event()
+
+    class Long(Workflow):
+        @step
+        def only(self):
+            inside.set()
+            until(going_on.is_set)
+
+    ids = durable.start_many(Long, [{}] * 3)
+    (hint,) = one_hint()
+    carrying = threading.Thread(target=carrier.carry, args=(hint, 30))
+    carrying.start()
+    try:
+        assert inside.wait(20)
+        assert statuses(ids) == ["running", "pending", "pending"]
+    finally:
+        going_on.set()
+        carrying.join(20)
+
+
+def test_what_waits_behind_a_step_that_turned_out_to_take_long_is_given_back(
+    carrier, durable_settings
+):
+    durable_settings(POLL_SECONDS=0.2)
+    inside, going_on = threading.Event(), threading.Event()
+
+    class Flow(Workflow):
+        @step
+        def only(self):
+            if self.input.get("long"):
+                inside.set()
+                until(going_on.is_set)
+
+    short = durable.start_many(Flow, [{}] * 5)
+    (hint,) = one_hint()
+    carrier.carry(hint, 30)
+    assert statuses(short) == ["completed"] * 5
+    ids = durable.start_many(Flow, [{"long": True}, *[{}] * 5])
+    (hint,) = one_hint()
+    carrying = threading.Thread(target=carrier.carry, args=(hint, 30))
+    carrying.start()
+    try:
+        assert inside.wait(20)
+        until(lambda: statuses(ids) == ["running", *["pending"] * 5])
+    finally:
+        going_on.set()
+        carrying.join(20)
+
+
+@pytest.mark.parametrize(("seconds", "times"), [(0.5, 1), (3_600, 0)])
+def test_who_keeps_time_is_told_of_what_is_due_before_they_would_look(
+    carrier, monkeypatch, seconds, times
+):
+    class Sleeps(Workflow):
+        slept = durable.sleep_for(seconds)
+
+    told = []
+    monkeypatch.setattr(wakeup, "notify_waits", lambda: told.append(1))
+    run = Sleeps.start()
+    carry_all(carrier)
+    assert durable.get_execution(run).status == "sleeping"
+    assert len(told) == times
 
 
 def test_of_a_limited_queue_no_more_than_may_run(carrier, flow):
