@@ -62,6 +62,7 @@ class Keeper:
         self._cleaner = Cleaner()
         self._pruned = 0
         self._wake = threading.Event()
+        self._round = threading.Lock()
         self._stopping = False
         self._known_due: datetime | None = None
         self._next_round = self._next_expiry = time.monotonic()
@@ -94,7 +95,8 @@ class Keeper:
             pause = settings.POLL_SECONDS
             try:
                 close_old_connections()
-                pause = self._look()
+                with self._round:
+                    pause = self._look()
             except DatabaseError as error:
                 if is_away(error):
                     logger.warning("the keeper waits, the database is away: %s", error)
@@ -110,13 +112,16 @@ class Keeper:
     def look(self) -> bool:
         """Delivers, wakes what is due, fires schedules and takes back what dead workers hold, in
         the calling thread; whether a schedule is due all the same, which others fire now."""
-        delivering.deliver_all(self.worker_id)
-        waking.wake_due(self.worker_id)
-        while firing.fire_due(self.worker_id):
-            pass
-        firing.fire_queued(self.worker_id)
-        self._take_over()
-        return bool(timetable.due())
+        # race: delivered-beside-a-burst. What this keeper's thread has locked is passed over here,
+        # and made ready a moment later: nothing of it is under way when this begins.
+        with self._round:
+            delivering.deliver_all(self.worker_id)
+            waking.wake_due(self.worker_id)
+            while firing.fire_due(self.worker_id):
+                pass
+            firing.fire_queued(self.worker_id)
+            self._take_over()
+            return bool(timetable.due())
 
     def _look(self) -> float:
         """One round; seconds until the next."""

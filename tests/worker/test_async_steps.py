@@ -114,7 +114,7 @@ def test_an_async_step_that_swallows_its_cancellation_is_discarded(workers):
             return "too late"
 
     run = Stubborn.start()
-    service = workers.start()
+    service = workers.start(threads=1)
     with pytest.raises(ExecutionFailed, match="StepTimeout"):
         run.get_result(timeout=20)
     latch.set()

@@ -4,7 +4,7 @@ nothing that comes while it looks is overlooked. Polling is off, where that is w
 import threading
 from datetime import timedelta
 
-from django.db import IntegrityError, connections
+from django.db import IntegrityError, connections, transaction
 
 import durable_django as durable
 from durable_django import Workflow, sleep_for, step, wait_for_event
@@ -190,3 +190,42 @@ def test_one_row_that_cannot_be_woken_holds_no_other_up(workers, monkeypatch, du
         other.get_result(timeout=10)
     assert durable.get_execution(bad).status == "sleeping"
     assert clock.now() > Wait.objects.get(execution=bad).due_at
+
+
+def test_a_burst_does_not_end_beside_what_its_keeper_delivers(workers, monkeypatch):
+    # race: delivered-beside-a-burst
+    delivering, looked, latch = threading.Event(), threading.Event(), workers.latch()
+    deliver_all, look = keeping.delivering.deliver_all, keeping.Keeper.look
+
+    class Hears(Waits):
+        pass
+
+    parking = workers.start()
+    run = Hears.start()
+    until_parked(run)
+    parking.stop()
+    workers.wait(parking)
+
+    def delivered_slowly(*arguments):
+        if threading.current_thread().name != "durable-keeper" or delivering.is_set():
+            return deliver_all(*arguments)
+        with transaction.atomic():
+            found = deliver_all(*arguments)
+            delivering.set()
+            assert latch.wait(20)
+        return found
+
+    def look_and_tell(keeper):
+        found = look(keeper)
+        looked.set()
+        return found
+
+    monkeypatch.setattr(keeping.delivering, "deliver_all", delivered_slowly)
+    monkeypatch.setattr(keeping.Keeper, "look", look_and_tell)
+    durable.send_event(run, "go", "soon")
+    service = workers.start(burst=True)
+    assert delivering.wait(20)
+    assert not looked.wait(0.3), "it waits for what is under way"
+    latch.set()
+    assert run.get_result(timeout=20) == "soon"
+    workers.wait(service)

@@ -53,7 +53,7 @@ def test_a_member_whose_block_is_over_before_its_parent_is_read_harms_nobody(
     with said() as records:
         service = workers.start()
         assert [durable.get_result(pk, timeout=20) for pk in beside] == list(range(5))
-        until(lambda: not service.pool.runs)
+        until(lambda: ended and not service.pool.runs)
     assert ended == ["running"], "it was claimed"
     assert (run.get_result(timeout=20), late.get().status) == ("heard", "cancelled")
     assert [r.getMessage() for r in records if r.levelno >= logging.ERROR] == []

@@ -17,7 +17,7 @@ def test_an_unknown_workflow_is_put_back_and_reported_once(workers, said):
         runs = [quick.start() for _ in range(3)]
         old = Execution.objects.get(pk=runs[0].pk).lease
     with said() as records:
-        service = workers.start()
+        service = workers.start(threads=1)
         until(lambda: Execution.objects.filter(status="sleeping").count() == 3)
         until(lambda: not service.pool.runs)
     reported = [record.getMessage() for record in records if "put back" in record.getMessage()]

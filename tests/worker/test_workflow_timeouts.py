@@ -6,6 +6,7 @@ import durable_django as durable
 from durable_django import Workflow, step
 from durable_django.exceptions import ExecutionFailed
 from durable_django.models import StepRun
+from durable_django.store import clock
 from tests.waiting import until
 from tests.worker.workflows import make_held, make_quick
 
@@ -27,11 +28,15 @@ def test_a_workflow_timeout_ends_a_run_that_sleeps(workers):
         def only(self):
             raise ValueError
 
-    run = Sleeps.start(timeout=0.3)
+    run = Sleeps.start(timeout=durable.minutes(10))
     workers.start()
     until(lambda: durable.get_execution(run).status == "sleeping")
-    with pytest.raises(ExecutionFailed, match="WorkflowTimeout"):
-        run.get_result(timeout=5)
+    clock.advance(durable.minutes(10))
+    try:
+        with pytest.raises(ExecutionFailed, match="WorkflowTimeout"):
+            run.get_result(timeout=20)
+    finally:
+        clock.reset()
 
 
 def test_a_workflow_timeout_ends_a_run_nobody_serves(workers):
