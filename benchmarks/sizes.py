@@ -23,7 +23,7 @@ class Sizes:
     sleepers: int = 10_000
     listed: int = 1_000_000
     long_run: int = 10_000
-    carried: int = 1_500
+    carried: int = 6_000
 
 
 FULL = Sizes()
