@@ -88,12 +88,12 @@ class Dispatches:
                 logger.exception("queue %s: nothing is handed over now, but later", queue)
 
     def _announce(self, queue: str, ids: Sequence[UUID]) -> None:
-        if not ids or self._gate(queue) != OPEN:
-            self._on_commit(partial(self.dispatch, [queue]))
-            return
         cluster = self.executor.cluster_of(queue)
         if queue not in queues_of(self.executor, cluster):
             return  # nobody serves it, and nobody would find it again
+        if not ids or self._gate(queue) != OPEN:
+            self._on_commit(partial(self.dispatch, [queue]))
+            return
         # Whatever is refused here must not refuse the transaction around it.
         with transaction.atomic(using=settings.DATABASE):
             room = self._room(cluster)

@@ -121,6 +121,7 @@ def test_a_run_of_another_queue_goes_to_its_cluster(installed, flow, durable_set
 def test_a_run_of_a_queue_that_nobody_serves_stays_where_it_is(installed, flow):
     dispatches = installed()
     flow.start(queue="nobodys")
+    wakeup.notify("nobodys")
     assert sent() == []
     assert dispatches.dispatch(queues_of(Engine(), "default")) == 0
 
