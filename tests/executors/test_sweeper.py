@@ -114,6 +114,15 @@ def test_it_is_a_worker_that_runs_no_step(sweeping):
     assert (row.executor, row.threads, row.queues, row.cluster) == ("engine", 0, ["default"], "")
 
 
+def test_it_ends_soon_when_it_is_told_to_however_rarely_it_looks(sweeping, durable_settings):
+    durable_settings(POLL_SECONDS=1_000)
+    sweeper, thread = sweeping(Engine())
+    until(Worker.objects.first)
+    sweeper.stop()
+    thread.join(WAIT_SECONDS)
+    assert not thread.is_alive()
+
+
 def test_a_sweeper_that_was_declared_dead_goes_on_under_another_name(sweeping, process):
     sweeper, _ = sweeping(process)
     before = until(lambda: getattr(sweeper, "worker_id", None))
