@@ -68,7 +68,8 @@ class CarryingLeader(Leader):
 
     def __init__(self, queues: Sequence[str]) -> None:
         super().__init__(queues, burst=False)
-        self.parked = tell_keepers
+        self.parked = self._tell_keepers
+        self._told_until: datetime | None = None
         self.gates = Gates(None)
         self.woken = False
         self._claims_until = 0.0
@@ -124,6 +125,16 @@ class CarryingLeader(Leader):
     def _claims_beside(self) -> bool:
         return not self.pool.hands_back and time.monotonic() < self._claims_until
 
+    def _tell_keepers(self, wake_at: datetime) -> None:
+        """Something was parked until ``wake_at``: whoever keeps time learns of what is due before
+        it would look. Of many, only what is due before the others: it looks again then."""
+        now = clock.now()
+        is_soon = wake_at - now < timedelta(seconds=settings.POLL_SECONDS)
+        told = self._told_until
+        if is_soon and (told is None or not now < told <= wake_at):
+            self._told_until = wake_at
+            wakeup.notify_waits()
+
     def _room_in_memory(self) -> int:
         # Nothing waits here behind a step that takes long, or of which that is not known.
         pool, average = self.pool, self.pool.costs.step_seconds
@@ -139,13 +150,6 @@ class CarryingLeader(Leader):
 
     def _pause_seconds(self) -> float:
         return settings.POLL_SECONDS / 4 if self.pool.runs else settings.POLL_SECONDS
-
-
-def tell_keepers(wake_at: datetime) -> None:
-    """Something was parked until ``wake_at``: whoever keeps time learns of what is due before it
-    would look."""
-    if wake_at - clock.now() < timedelta(seconds=settings.POLL_SECONDS):
-        wakeup.notify_waits()
 
 
 class Carrier:

@@ -18,7 +18,7 @@ from django.db import connections, transaction
 from ..conf import settings
 from ..store import dispatching, wakeup
 from ..store.dispatching import Hint
-from ..store.gates import OPEN, Gate, Gates, held_in
+from ..store.gates import OPEN, Gate, Gates, held_in, not_paused
 from .executor import Dispatcher
 
 logger = logging.getLogger("durable_django.executors")
@@ -88,10 +88,10 @@ class Dispatches:
                 logger.exception("queue %s: nothing is handed over now, but later", queue)
 
     def _announce(self, queue: str, ids: Sequence[UUID]) -> None:
-        cluster = self.executor.cluster_of(queue)
-        if queue not in queues_of(self.executor, cluster):
-            return  # nobody serves it, and nobody would find it again
-        if not ids or self._gate(queue) != OPEN:
+        cluster = self._served_by(queue)
+        if cluster is None:
+            return
+        if not ids or self._known_gates().get(queue, OPEN) != OPEN:
             self._on_commit(partial(self.dispatch, [queue]))
             return
         # Whatever is refused here must not refuse the transaction around it.
@@ -114,23 +114,26 @@ class Dispatches:
     def dispatch(self, queues: Sequence[str], worker_id: UUID | None = None) -> int:
         """Hands over what is ready of these queues while there is room, of the first one first;
         how many."""
-        served: dict[str, list[str]] = {}
-        for queue in self.open_queues(queues):
-            served.setdefault(self.executor.cluster_of(queue), []).append(queue)
+        gates = self._known_gates()
+        served: dict[str, dict[str, Gate]] = {}
+        for queue in not_paused(queues, gates):
+            cluster = self._served_by(queue)
+            if cluster is not None:
+                served.setdefault(cluster, {})[queue] = gates.get(queue, OPEN)
         return sum(
             self._fill(cluster, its, worker_id)
             for cluster, its in served.items()
-            if dispatching.is_any_left(its)
+            if dispatching.is_any_left(list(its))
         )
 
-    def _fill(self, cluster: str, queues: Sequence[str], worker_id: UUID | None) -> int:
+    def _fill(self, cluster: str, gates: Mapping[str, Gate], worker_id: UUID | None) -> int:
         room = self._room(cluster)
         places = room.take(ALL, anew=True)
         hints: list[Hint] = []
         try:
-            for queue in queues:
+            for queue, gate in gates.items():
                 if len(hints) < places:
-                    wanted = min(places - len(hints), self._allowed(queue))
+                    wanted = min(places - len(hints), _allowed(queue, gate))
                     hints += dispatching.hand_over(queue, wanted, worker_id)
         finally:
             room.give_back(places - len(hints))
@@ -144,7 +147,7 @@ class Dispatches:
 
     def open_queues(self, queues: Sequence[str]) -> list[str]:
         """Those of the queues that are not paused."""
-        return [queue for queue in queues if not self._gate(queue).is_paused]
+        return not_paused(queues, self._known_gates())
 
     def _send(self, cluster: str, hints: Sequence[Hint]) -> None:
         """Sends them; what cannot be sent is ready to be handed over again."""
@@ -159,25 +162,29 @@ class Dispatches:
             if not connections[settings.DATABASE].in_atomic_block:
                 dispatching.withdraw(hints)
 
-    def _gate(self, queue: str) -> Gate:
+    def _known_gates(self) -> Mapping[str, Gate]:
         with self._mutex:
-            return self._gates.anew().get(queue, OPEN)
+            return self._gates.anew()
 
-    def _allowed(self, queue: str) -> int:
-        """How many more of its runs could be taken, whatever room there is for them: what cannot be
-        taken would come back at once, and be handed over again."""
-        gate = self._gate(queue)
-        if gate.is_paused:
-            return 0
-        if gate.limit is None:
-            return ALL
-        return gate.limit - held_in([queue]).get(queue, 0) - dispatching.untaken([queue])
+    def _served_by(self, queue: str) -> str | None:
+        """The cluster that carries its runs. None for a queue that is not in ``QUEUES``: nobody
+        would claim them beside a hint, or miss one that is lost."""
+        cluster = self.executor.cluster_of(queue)
+        return cluster if queue in queues_of(self.executor, cluster) else None
 
     def _room(self, cluster: str) -> Room:
         room = self._rooms.get(cluster)
         if room is None:
             room = self._rooms[cluster] = Room(self.executor, cluster)
         return room
+
+
+def _allowed(queue: str, gate: Gate) -> int:
+    """How many more of its runs could be taken, whatever room there is for them: what cannot be
+    taken would come back at once, and be handed over again."""
+    if gate.limit is None:
+        return ALL
+    return gate.limit - held_in([queue]).get(queue, 0) - dispatching.untaken([queue])
 
 
 def install(executor: Dispatcher) -> Dispatches:

@@ -51,7 +51,7 @@ class Gates:
 
     def recent(self) -> Mapping[str, Gate]:
         """No older than ``POLL_SECONDS``."""
-        if self._read_at is None or time.monotonic() - self._read_at >= settings.POLL_SECONDS:
+        if self._is_old():
             self._read()
         return self.known
 
@@ -65,13 +65,16 @@ class Gates:
 
     def anew(self) -> Mapping[str, Gate]:
         """For who decides by a limit without a claim: read anew while there is any gate."""
-        if self.recent():
+        if self.known or self._is_old():
             self._read()
         return self.known
 
     def is_limited(self, queue: str) -> bool:
         """Whether an end makes room for another run of the queue, as far as is known here."""
         return self.known.get(queue, OPEN).limit is not None
+
+    def _is_old(self) -> bool:
+        return self._read_at is None or time.monotonic() - self._read_at >= settings.POLL_SECONDS
 
     def _read(self) -> None:
         self._read_at = time.monotonic()

@@ -20,7 +20,7 @@ from ..models.lookups import adapt_id
 from ..models.status import FINAL_VALUES
 from . import audit, clock, wakeup
 from .hot import adapted
-from .spreading import waiting_for, wants
+from .spreading import runs_waiting
 from .transactions import worker_transaction
 
 
@@ -86,13 +86,7 @@ def _record_published(event: Event, by: Any) -> None:
     """An entry for each run that waits now. Only read: no wait is locked, so that one that parks
     at this very moment, or waits later for what is kept, gets the event without an entry."""
     detail = {"name": event.name, "key": event.key, "event": event.pk, "published": True}
-    told: set[UUID] = set()
-    waits = waiting_for(event, 0)
-    while waits:
-        runs = {wait.execution_id for wait in waits if wants(wait, event)} - told
-        audit.record_many(AuditVerb.SEND_EVENT, runs, by=by, detail=detail)
-        told |= runs
-        waits = waiting_for(event, waits[-1].pk)
+    audit.record_many(AuditVerb.SEND_EVENT, runs_waiting(event), by=by, detail=detail)
 
 
 def _row(

@@ -6,6 +6,7 @@ a worker dies in the middle.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -97,6 +98,18 @@ def waiting_for(event: Event, after: int) -> list[Wait]:
         id__gt=after,
     )
     return list(rows.order_by("id")[:COPIES])
+
+
+def runs_waiting(event: Event) -> Iterator[UUID]:
+    """The runs that wait at this moment for a published event, each once; only read."""
+    seen: set[UUID] = set()
+    waits = waiting_for(event, 0)
+    while waits:
+        for wait in waits:
+            if wait.execution_id not in seen and wants(wait, event):
+                seen.add(wait.execution_id)
+                yield wait.execution_id
+        waits = waiting_for(event, waits[-1].pk)
 
 
 def wants(wait: Wait, event: Event) -> bool:

@@ -1,6 +1,7 @@
 """Beside the run of a hint a process claims what else is ready, and leaves to others theirs."""
 
 import threading
+from datetime import timedelta
 
 import pytest
 
@@ -8,7 +9,7 @@ import durable_django as durable
 from durable_django import Workflow, step
 from durable_django.executors import carrier as carriers
 from durable_django.models import Execution, StepRun
-from durable_django.store import dispatching, queues, wakeup
+from durable_django.store import clock, dispatching, queues, wakeup
 from tests.waiting import until
 
 from .engines import Engine, carry_all, forget_gates
@@ -161,6 +162,18 @@ def test_who_keeps_time_is_told_of_what_is_due_before_they_would_look(
     carry_all(carrier)
     assert durable.get_execution(run).status == "sleeping"
     assert len(told) == times
+
+
+def test_of_many_that_are_due_soon_they_are_told_of_the_first(carrier, monkeypatch):
+    told, now = [], clock.now()
+    monkeypatch.setattr(wakeup, "notify_waits", lambda: told.append(1))
+    monkeypatch.setattr(clock, "now", lambda: now)
+    for milliseconds, times in ((300, 1), (400, 1), (200, 2), (250, 2)):
+        carrier.leader.parked(now + timedelta(milliseconds=milliseconds))
+        assert len(told) == times
+    monkeypatch.setattr(clock, "now", lambda: now + timedelta(milliseconds=200))
+    carrier.leader.parked(now + timedelta(milliseconds=400))
+    assert len(told) == 3, "that time is over"
 
 
 def test_of_a_limited_queue_no_more_than_may_run(carrier, flow):

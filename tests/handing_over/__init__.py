@@ -11,6 +11,7 @@ round, but to tests that tell a story of members that begin in their order (`in_
 """
 
 import json
+import logging
 import os
 import shutil
 import tempfile
@@ -66,7 +67,8 @@ def _handed_over(
     from durable_django.executors.django_q import DjangoQ
     from durable_django.store import wakeup
     from durable_django.worker import inline
-    from tests.handing_over.engine import Engine, emptied, refusals
+    from tests.gathering import gathered
+    from tests.handing_over.engine import Engine, emptied
     from tests.handing_over.in_order import IN_ORDER
     from tests.handing_over.left_out import name_of
     from tests.handing_over.taking import Taking
@@ -89,7 +91,8 @@ def _handed_over(
         from tests.handing_over.fleet import HandedOver
 
         monkeypatch.setattr("tests.scenarios.conftest.Fleet", HandedOver)
-    with refusals() as found:
+    # It never stops anybody, and would not be seen.
+    with gathered("durable_django.executors", logging.ERROR) as found:
         yield
     assert not found, "\n".join(record.getMessage() for record in found)
 

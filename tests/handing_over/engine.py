@@ -2,9 +2,6 @@
 broker, in the test's own process. It may not know a run but by the hint in a message.
 """
 
-import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import NamedTuple
 from uuid import UUID
 
@@ -77,17 +74,3 @@ def emptied() -> None:
     """No message is left of the test before; those in its database went with the other rows."""
     if not Conf.ORM:
         get_broker().connection.flushall()
-
-
-@contextmanager
-def refusals() -> Iterator[list[logging.LogRecord]]:
-    """Gathers what went wrong in handing over, which never stops anybody, and would not be seen."""
-    found: list[logging.LogRecord] = []
-    handler = logging.Handler(logging.ERROR)
-    handler.emit = found.append  # type: ignore[method-assign]
-    logger = logging.getLogger("durable_django.executors")
-    logger.addHandler(handler)
-    try:
-        yield found
-    finally:
-        logger.removeHandler(handler)

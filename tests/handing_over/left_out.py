@@ -33,6 +33,9 @@ LEFT_OUT: dict[str, list[str]] = {
         "::test_what_a_killed_worker_had_parked_is_woken_in_time_by_another",
     ],
     "counts what is written by, or told to, one worker; here are several": [
+        "worker/test_at_most_once.py::test_it_is_interrupted_for_good_when_its_worker_dies_inside",
+        "worker/test_leases.py::test_a_worker_declared_dead_drops_all_and_registers_anew",
+        "worker/test_service.py::test_a_worker_says_which_workflows_it_has",
         "worker/test_service.py::test_burst_ends_when_nothing_is_ready",
         "worker/test_service.py::test_a_stop_before_it_has_begun_is_a_stop",
         "worker/test_leases.py"

@@ -7,7 +7,7 @@ import logging
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from functools import partial
 
 import pytest
 from django.db import connection
@@ -16,6 +16,7 @@ from durable_django.conf import DEFAULTS
 from durable_django.definition import registry
 from durable_django.worker.capture import CaptureHandler, LastResort
 from durable_django.worker.service import WorkerService
+from tests.gathering import gathered
 from tests.waiting import WAIT_SECONDS
 
 ON_POSTGRESQL = [
@@ -109,16 +110,4 @@ def durable_settings(settings) -> Callable[..., None]:
 def said() -> Callable[..., object]:
     """`with said() as records:` gathers what the worker's own logger says meanwhile."""
 
-    @contextmanager
-    def gathering() -> Iterator[list[logging.LogRecord]]:
-        records: list[logging.LogRecord] = []
-        handler = logging.Handler()
-        handler.emit = records.append
-        logger = logging.getLogger("durable_django.worker")
-        logger.addHandler(handler)
-        try:
-            yield records
-        finally:
-            logger.removeHandler(handler)
-
-    return gathering
+    return partial(gathered, "durable_django.worker")

@@ -167,4 +167,4 @@ def test_a_worker_says_which_workflows_it_has(workers):
     quick = make_quick()
     workers.start()
     until(lambda: Worker.objects.exists())
-    assert f"{quick.definition.name} v1" in Worker.objects.first().workflows
+    assert f"{quick.definition.name} v1" in Worker.objects.get().workflows
