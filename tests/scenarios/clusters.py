@@ -60,7 +60,7 @@ class Cluster:
 
     def kill_busy(self, which: int = 0) -> bool:
         """SIGKILL to one process that has a run in hand; whether there was one."""
-        pid = self._freeze_busy(which)
+        pid = self.try_to_freeze_busy(which)
         if pid:
             os.kill(pid, signal.SIGKILL)
         return bool(pid)
@@ -69,18 +69,17 @@ class Cluster:
         """SIGSTOP to one that has a run in hand, but not while it holds SQLite's only write lock;
         its process id."""
         while True:
-            pid = until(self._freeze_busy)
+            pid = until(self.try_to_freeze_busy)
             if connection.vendor != "sqlite" or may_write():
                 return pid
             os.kill(pid, signal.SIGCONT)
 
-    def _freeze_busy(self, which: int = 0) -> int:
+    def try_to_freeze_busy(self, which: int = 0) -> int:
+        """0 if none has one."""
         # Frozen before it is looked: between two runs it may have the lock of the queue that the
         # processes share, and killed there it would stop them all.
         for row in _turned(list(self.rows().order_by("id")), which):
-            try:
-                os.kill(row.pid, signal.SIGSTOP)
-            except ProcessLookupError:
+            if not _freeze(row.pid):
                 continue
             if Execution.objects.filter(worker_id=row.pk).exists():
                 return row.pid
@@ -105,6 +104,21 @@ def _children(pid: int) -> list[int]:
             return [int(child) for child in file.read().split()]
     except (FileNotFoundError, ProcessLookupError):
         return []
+
+
+def _freeze(pid: int) -> bool:
+    """SIGSTOP; True once it has stopped, False if it had been killed."""
+    try:
+        os.kill(pid, signal.SIGSTOP)
+        return until(lambda: (state := _state(pid)) in "TZX" and state) == "T"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def _state(pid: int) -> str:
+    """A letter of proc(5): T is stopped, Z a zombie."""
+    with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
+        return file.read().rpartition(")")[2].split()[0]
 
 
 def may_write() -> bool:

@@ -4,10 +4,11 @@ The checks are those of the stories in which workers are killed.
 """
 
 from collections import Counter
+from collections.abc import Callable
 from uuid import UUID
 
 import durable_django as durable
-from durable_django.models import Execution
+from durable_django.models import Execution, StepRun
 from tests.killing.models import Effect
 from tests.killing.sagas import Trip
 from tests.killing.waits import Calls, HearsLater, Late
@@ -61,3 +62,39 @@ class MixedRuns:
         check_visits_completed_once()
         assert not Execution.objects.filter(worker__isnull=False).exists()
         return check_that_nothing_is_lost(self.plain)
+
+
+class Stream:
+    """Mixed runs that do not run out while a test has something in mind with those who drive them:
+    when all have ended, others begin. How fast runs end and who takes which is chance."""
+
+    def __init__(self, each: int) -> None:
+        self.each = each
+        self.begun = [MixedRuns(each)]
+
+    def until(self, condition: Callable[[], object], seconds: float = 60) -> None:
+        """Until that is so."""
+
+        def is_so() -> object:
+            if not not_ended():
+                self.begun.append(MixedRuns(self.each))
+            return condition()
+
+        until(is_so, seconds)
+
+    def until_further(self, steps: int) -> None:
+        """Until so many more steps have ended, and some runs have not."""
+        goal = StepRun.objects.count() + steps
+        self.until(lambda: StepRun.objects.count() >= goal and not_ended())
+
+    def until_ended(self, seconds: float = 120) -> None:
+        """No others begin."""
+        until(lambda: not not_ended(), seconds)
+
+    def check(self) -> Counter[str]:
+        """Every promise, of every kind; how the plain ones ended."""
+        return sum((runs.check() for runs in self.begun), Counter())
+
+    def all_completed(self) -> Counter[str]:
+        """What `check` gives if none had to be given up."""
+        return Counter(completed=sum(len(runs.plain) for runs in self.begun))

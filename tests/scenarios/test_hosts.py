@@ -17,9 +17,8 @@ from tests.killing.waits import Clocked, Naps
 from tests.killing.workflows import Survives
 from tests.waiting import until
 
-from .mixed_runs import MixedRuns
+from .mixed_runs import Stream
 from .test_kill import check_that_nothing_is_lost, not_ended
-from .test_kill_django_q import until_further
 
 pytestmark = pytest.mark.kill
 
@@ -81,10 +80,10 @@ def until_dead(host):
 
 def test_a_host_that_dies_in_the_middle_of_work_loses_nothing(place):
     a, b, c = start_three(place, **LEASE)
-    runs, heavy = MixedRuns(3), start_heavy()
-    until(lambda: hosts_of(StepRun.objects.all()) == {"a", "b", "c"}, 60)
+    runs, heavy = Stream(3), start_heavy()
+    runs.until(lambda: hosts_of(StepRun.objects.all()) == {"a", "b", "c"})
     # One of its processes has a run in hand for certain.
-    b.clusters[0].freeze_busy()
+    runs.until(b.clusters[0].try_to_freeze_busy)
     b.die()
     runs.until_ended()
     assert runs.check()["completed"] >= 5
@@ -138,26 +137,23 @@ def test_a_deploy_with_other_settings_host_by_host_interrupts_no_run(place):
     for host in before:
         host.until_known(2)
     known = Worker.objects.count()
-    runs, heavy, after = [], [], []
+    runs, heavy, after = Stream(1), [], []
     for old in before:
-        runs.append(MixedRuns(1))
         heavy.append(start_heavy())
-        until_further(10)
-        assert not_ended()
+        runs.until_further(10)
         old.shut_down()
         is_heavy = old.name == "c"
         new = start(place, old.name, workers=1, is_heavy=is_heavy, HEARTBEAT_SECONDS=0.5)
         new.until_known(1 + is_heavy)
         after.append(new)
-    runs.append(MixedRuns(1))
     heavy.append(start_heavy())
-    runs[-1].until_ended()
-    assert [each.check() for each in runs] == [Counter(completed=3)] * 3
+    ran = StepRun.objects.filter(worker__status="alive", worker__isnull=False)
+    runs.until(lambda: hosts_of(ran.all()) == {"a", "c"})
+    runs.until_ended()
+    assert runs.check() == runs.all_completed()
     for ids in heavy:
         assert check_heavy(ids, before[-1]) == Counter(completed=4)
     status = Counter(Worker.objects.values_list("status", flat=True))
     assert status == {"stopped": known, "alive": 2 + 3}
     assert not Execution.objects.filter(recoveries__gt=0).exists()
     assert not [host for host in before + after if "took back" in host.all_said()]
-    ran = StepRun.objects.filter(worker__status="alive", worker__isnull=False)
-    assert hosts_of(ran) == {"a", "c"}

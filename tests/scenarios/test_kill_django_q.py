@@ -3,6 +3,7 @@ nothing is lost, nothing completed twice."""
 
 import os
 import random
+import re
 import signal
 from collections import Counter
 
@@ -15,17 +16,11 @@ from tests.killing.models import Effect
 from tests.killing.workflows import Poison, Survives, Waits
 from tests.waiting import until
 
-from .mixed_runs import MixedRuns
+from .mixed_runs import Stream
 from .test_kill import check_that_nothing_is_lost, effects, not_ended
 from .test_processes import go, inside
 
 pytestmark = pytest.mark.kill
-
-
-def until_further(steps: int) -> None:
-    """Until so many more steps have ended, or all runs have."""
-    goal = StepRun.objects.count() + steps
-    until(lambda: StepRun.objects.count() >= goal or not not_ended(), 60)
 
 
 @pytest.fixture(params=["orm", "redis"])
@@ -42,14 +37,11 @@ def test_busy_processes_that_are_killed_lose_nothing(fleet):
     draw = random.Random(1)
     fleet.start_sweeper()
     cluster = fleet.start_cluster(3)
-    runs = MixedRuns(3)
-    killed = 0
-    while killed < 8 and not_ended():
-        until_further(draw.randint(1, 20))
+    runs = Stream(3)
+    for _ in range(8):
+        runs.until_further(draw.randint(1, 20))
         which = draw.randrange(3)
-        until(lambda which=which: cluster.kill_busy(which) or not not_ended())
-        killed += 1
-    assert killed > 3
+        runs.until(lambda which=which: cluster.kill_busy(which))
     runs.until_ended()
     assert runs.check()["completed"] >= 4
     assert cluster.process.poll() is None, cluster.said()
@@ -58,10 +50,9 @@ def test_busy_processes_that_are_killed_lose_nothing(fleet):
 def test_a_cluster_that_is_killed_as_a_whole_and_started_again_loses_nothing(fleet, wipe):
     sweeper = fleet.start_sweeper()
     cluster = fleet.start_cluster()
-    runs = MixedRuns(2)
+    runs = Stream(2)
     for _ in range(2):
-        until_further(30)
-        assert not_ended()
+        runs.until_further(30)
         cluster.kill()
         cluster = fleet.start_cluster()
     runs.until_ended()
@@ -72,27 +63,26 @@ def test_a_cluster_that_is_killed_as_a_whole_and_started_again_loses_nothing(fle
 def test_a_cluster_whose_guard_is_killed_and_one_beside_it_lose_nothing(fleet):
     fleet.start_sweeper()
     cluster = fleet.start_cluster()
-    runs = MixedRuns(2)
-    until_further(20)
-    assert not_ended()
+    runs = Stream(2)
+    runs.until_further(20)
     cluster.kill_sentinel()
     fleet.start_cluster()
     runs.until_ended()
-    assert runs.check() == Counter(completed=6)
+    assert runs.check() == runs.all_completed()
 
 
 def test_clusters_that_end_in_good_order_while_runs_go_on_interrupt_none(fleet):
     fleet.start_sweeper()
     cluster = fleet.start_cluster()
-    runs = MixedRuns(2)
+    runs = Stream(2)
     for _ in range(2):
-        until_further(30)
-        assert not_ended()
+        cluster.until_known()
+        runs.until_further(30)
         cluster.process.terminate()
         assert cluster.process.wait(60) == 0, cluster.said()
         cluster = fleet.start_cluster()
     runs.until_ended()
-    assert runs.check() == Counter(completed=6)
+    assert runs.check() == runs.all_completed()
     assert not Worker.objects.filter(status="dead").exists()
     assert Worker.objects.filter(status="stopped").count() == 4
 
@@ -100,25 +90,25 @@ def test_clusters_that_end_in_good_order_while_runs_go_on_interrupt_none(fleet):
 def test_what_a_broker_lost_is_sent_again(fleet, wipe):
     fleet.start_sweeper()
     fleet.start_cluster()
-    runs = MixedRuns(2)
-    while not_ended():
-        until_further(20)
+    runs = Stream(2)
+    for _ in range(4):
+        runs.until_further(20)
         wipe()
-    assert runs.check() == Counter(completed=6)
+    runs.until_ended()
+    assert runs.check() == runs.all_completed()
 
 
 def test_runs_wait_for_a_broker_that_is_down_and_go_on_when_it_is_back(fleet, redis):
     fleet.q_cluster = redis.q_cluster()
     sweeper = fleet.start_sweeper()
     fleet.start_cluster()
-    runs = MixedRuns(2)
-    until_further(20)
+    runs = Stream(2)
+    runs.until_further(20)
     redis.kill()
-    until(lambda: "could not be handed over" in fleet.said(sweeper), 60)
-    assert not_ended()
+    runs.until(lambda: "could not be handed over" in fleet.said(sweeper) and not_ended())
     redis.start()
     runs.until_ended()
-    assert runs.check() == Counter(completed=6)
+    assert runs.check() == runs.all_completed()
 
 
 def test_what_comes_twice_and_the_newest_first_is_run_once(fleet):
@@ -126,13 +116,17 @@ def test_what_comes_twice_and_the_newest_first_is_run_once(fleet):
     fleet.q_cluster = {"broker_class": "tests.killing.brokers.Twice", "bulk": 4}
     fleet.start_sweeper()
     cluster = fleet.start_cluster(3, recycle=40)
-    runs = MixedRuns(3)
+    runs = Stream(3)
+    runs.until(Worker.objects.filter(status="stopped").exists)
     runs.until_ended()
-    assert runs.check() == Counter(completed=9)
-    came = cluster.said().count("processing")
-    assert came >= 2 * len(runs.plain), "a message comes twice"
-    assert Worker.objects.filter(status="stopped").exists()
+    assert runs.check() == runs.all_completed()
+    until(lambda: set(deliveries(cluster).values()) == {2})
     assert not Worker.objects.filter(status="dead").exists()
+
+
+def deliveries(cluster) -> Counter[str]:
+    """How often each message was begun, by its name."""
+    return Counter(re.findall(r"processing (\S+)", cluster.said()))
 
 
 def test_a_run_that_outlasts_the_patience_of_the_broker_is_delivered_again_and_run_once(fleet):
