@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from django.db import Error as DatabaseError
 from django.db import connections
 
 from ..conf import settings
@@ -46,6 +47,8 @@ BESIDE_SECONDS = 1.0
 # How often it is looked whether the time is over, or too many threads are stuck.
 TICK_SECONDS = 0.5
 EXIT_STUCK = 75
+# How often the database may refuse the run of a hint before it is left to the sweeper.
+TRIES = 3
 
 
 class Asked:
@@ -55,6 +58,7 @@ class Asked:
     def __init__(self, hint: Hint) -> None:
         self.hint = hint
         self.is_taken = False
+        self.tries = 0
         self.queue = ""
 
 
@@ -99,8 +103,7 @@ class CarryingLeader(Leader):
         pool = self.pool
         with self._mutex:
             wanted, self._asked = self._asked, []
-        for asked in wanted:
-            self._take_asked(asked)
+        self._take_all(wanted)
         if pool.hands_back:
             self._hand_back([*pool.fast, *pool.slow])
         did = bool(wanted)
@@ -109,8 +112,23 @@ class CarryingLeader(Leader):
         with self._mutex:
             # race: given-while-idle. Whoever asks waits for what is told after that.
             if not (did or self._asked or pool.runs or pool.finished):
+                # From here on nobody waits for what would be claimed.
+                self._claims_until = 0.0
                 self.idle.set()
         return did
+
+    def _take_all(self, wanted: list[Asked]) -> None:
+        for number, asked in enumerate(wanted):
+            try:
+                self._take_asked(asked)
+            except DatabaseError:
+                # The engine has given its hint away, and no other process has it: what an idle
+                # connection lost overnight is tried on a new one.
+                asked.tries += 1
+                left = wanted[number + (asked.tries >= TRIES) :]
+                with self._mutex:
+                    self._asked = [*left, *self._asked]
+                raise
 
     def _take_asked(self, asked: Asked) -> None:
         # Here, and not where it was asked for: what is held and in no memory is given back.
@@ -194,9 +212,17 @@ class Carrier:
             asked = self.leader.ask(hint)
             self._wait(seconds)
         if asked.queue:
-            # There is room for one more now.
-            self.dispatches.dispatch(self.queues, self.worker_id)
+            self._hand_over()
         return asked.is_taken
+
+    def _hand_over(self) -> None:
+        """There is room for one more now."""
+        try:
+            self.dispatches.dispatch(self.queues, self.worker_id)
+        except DatabaseError as error:
+            # On a connection of the engine's thread, unused for as long as a step may take.
+            logger.warning("what is ready is handed over later: %s", error)
+            connections[settings.DATABASE].close()
 
     def _wait(self, seconds: float) -> None:
         until = time.monotonic() + seconds

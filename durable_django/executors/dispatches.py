@@ -27,13 +27,15 @@ ALL = 2**31
 
 
 class Room:
-    """How many more hints a cluster may get, as far as this process knows: looked up no more often
-    than every ``POLL_SECONDS``, and counted down in between."""
+    """How many more hints a cluster may get, as far as this process knows: its processes are
+    counted no more often than every ``POLL_SECONDS``, and what they were handed while there is
+    room. What others hand over in transactions that go on is not seen."""
 
     def __init__(self, executor: Dispatcher, cluster: str) -> None:
         self._executor = executor
         self._cluster = cluster
         self._mutex = threading.Lock()
+        self._most = 0
         self._left = 0
         self._read_at: float | None = None
 
@@ -42,8 +44,12 @@ class Room:
         with self._mutex:
             now = time.monotonic()
             if anew or self._read_at is None or now - self._read_at > settings.POLL_SECONDS:
-                self._left = self._read()
+                processes, _idle = dispatching.processes(self._executor.name, self._cluster)
+                self._most = self._executor.room(processes)
+                self._left = self._unused()
                 self._read_at = now
+            elif self._left > 0:
+                self._left = min(self._left, self._unused())
             taken = max(min(wanted, self._left), 0)
             self._left -= taken
             return taken
@@ -53,10 +59,8 @@ class Room:
         with self._mutex:
             self._left += places
 
-    def _read(self) -> int:
-        processes, _idle = dispatching.processes(self._executor.name, self._cluster)
-        queues = queues_of(self._executor, self._cluster)
-        return self._executor.room(processes) - dispatching.untaken(queues)
+    def _unused(self) -> int:
+        return self._most - dispatching.untaken(queues_of(self._executor, self._cluster))
 
 
 def queues_of(executor: Dispatcher, cluster: str) -> list[str]:
@@ -81,23 +85,33 @@ class Dispatches:
 
     def announce(self, announced: Mapping[str, Sequence[UUID]]) -> None:
         """Hands over what became ready, inside its transaction; see ``store.wakeup``."""
+        all_ids = [each for ids in announced.values() for each in ids]
         for queue, ids in announced.items():
             try:
-                self._announce(queue, ids)
+                self._announce(queue, ids, all_ids)
             except Exception:
                 logger.exception("queue %s: nothing is handed over now, but later", queue)
 
-    def _announce(self, queue: str, ids: Sequence[UUID]) -> None:
+    def _announce(self, queue: str, ids: Sequence[UUID], all_ids: Sequence[UUID]) -> None:
         cluster = self._served_by(queue)
         if cluster is None:
             return
-        if not ids or self._known_gates().get(queue, OPEN) != OPEN:
-            self._on_commit(partial(self.dispatch, [queue]))
-            return
         # Whatever is refused here must not refuse the transaction around it.
         with transaction.atomic(using=settings.DATABASE):
+            gates = self._known_gates()
+            if not ids or gates.get(queue, OPEN) != OPEN:
+                self._on_commit(partial(self.dispatch, [queue]))
+                return
             room = self._room(cluster)
             places = room.take(len(ids))
+            open_queues = [
+                each for each in queues_of(self.executor, cluster) if gates.get(each, OPEN) == OPEN
+            ]
+            if places and dispatching.is_any_left(open_queues, besides=all_ids):
+                # Others wait for a place longer, or more urgently: it goes by priority.
+                room.give_back(places)
+                self._on_commit(partial(self.dispatch, open_queues))
+                return
             hints = dispatching.hand_over_these(ids, places)
             room.give_back(places - len(hints))
             if hints and self.executor.is_transactional():

@@ -19,6 +19,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from ..conf import settings
 from .carrier import SECONDS, carrier_of, carry
+from .dispatches import queues_of
 from .executor import Dispatcher
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger("durable_django.executors")
 
 NO_TIMEOUT = -1
+# How long Redis may take to answer before what is sent is left to the sweeper.
+REDIS_SECONDS = 5
 TASK = "durable_django.executors.django_q.carry_task"
 
 
@@ -87,15 +90,28 @@ class DjangoQ(Dispatcher):
 
     def _broker(self, cluster: str) -> Any:
         """Kept, for that of Redis holds connections; not across a fork."""
-        from django_q.brokers import get_broker
-
         key = (os.getpid(), cluster)
         with self._mutex:
             if key not in self._brokers:
-                self._brokers = {key: get_broker(cluster)} | {
+                self._brokers = {key: _made_broker(cluster)} | {
                     each: kept for each, kept in self._brokers.items() if each[0] == key[0]
                 }
             return self._brokers[key]
+
+
+def _made_broker(cluster: str) -> Any:
+    """It does not wait for ever for a Redis that is cut off, unless somebody says so: a web request
+    waits for what is sent, and a sweeper that is told to end."""
+    from django_q.brokers import get_broker
+
+    broker = get_broker(cluster)
+    pool = getattr(broker.connection, "connection_pool", None)
+    given = getattr(pool, "connection_kwargs", None)
+    if isinstance(given, dict):
+        for name in ("socket_timeout", "socket_connect_timeout"):
+            if given.get(name) is None:
+                given[name] = REDIS_SECONDS
+    return broker
 
 
 def carry_task(execution_id: str, lease: int) -> None:
@@ -127,6 +143,8 @@ def _spawned(**options: Any) -> None:
     if Conf.SYNC:
         return  # it is no process of a cluster, but of whoever adds a task
     try:
-        carrier_of(DjangoQ(), str(Conf.CLUSTER_NAME))
+        executor, cluster = DjangoQ(), str(Conf.CLUSTER_NAME)
+        if queues_of(executor, cluster):
+            carrier_of(executor, cluster)
     except Exception:
         logger.exception("this process is not known before its first task")

@@ -36,41 +36,67 @@ logger = logging.getLogger("durable_django.executors")
 PAUSE_SECONDS = 0.02
 # How soon it sees that it is told to end.
 STOP_SECONDS = 0.5
+# A broker that lost everything is made good for within this time.
+AGAIN_SECONDS_MAX = 120.0
 # How often a hint was sent in vain when somebody is told.
 TOLD_AFTER = 3
 
 
 class Lost:
     """Which hints have to be sent again: when nobody came with them for two heartbeats although a
-    process of the cluster is idle, and then after twice the time each. Those that wait behind long
-    steps are not lost. It remembers only what is under way."""
+    process of the cluster is idle or came with a later one, and then after twice the time each, up
+    to two minutes. Those that wait behind long steps are not lost. It remembers only what is under
+    way."""
 
     def __init__(self, dispatches: Dispatches) -> None:
         self._dispatches = dispatches
         self._sent: dict[str, dict[Hint, int]] = {}
+        # Clusters of which no process lived at the last look.
+        self._gone: set[str] = set()
 
     def look(self, cluster: str) -> int:
         """Sends those of a cluster again; how many."""
         executor = self._dispatches.executor
-        first = 2 * settings.HEARTBEAT_SECONDS
-        sent = self._sent.get(cluster, {})
-        found = dispatching.oldest_untaken(queues_of(executor, cluster))
+        queues = queues_of(executor, cluster)
+        sent = {} if self._is_back(cluster) else self._sent.get(cluster, {})
+        found = dispatching.oldest_untaken(queues)
         self._sent[cluster] = sent = {one.hint: sent.get(one.hint, 0) for one in found}
-        late = [one.hint for one in found if one.seconds > first * 2 ** sent[one.hint]]
+        late = [one for one in found if one.seconds > _patience(sent[one.hint])]
         if not late:
             return 0
         processes, idle = dispatching.processes(executor.name, cluster)
-        if processes and not idle:
-            return 0
-        for hint in late:
+        if not processes:
+            self._gone.add(cluster)
+        elif not idle:
+            later = dispatching.seconds_since_taken(queues) + settings.HEARTBEAT_SECONDS
+            late = [one for one in late if one.seconds > later]
+        hints = [one.hint for one in late]
+        for hint in hints:
             sent[hint] += 1
-        self._tell(cluster, len(late), processes, max(sent[hint] for hint in late))
-        self._dispatches.send_again(cluster, late)
-        return len(late)
+        if hints:
+            times = max(sent[hint] for hint in hints)
+            self._tell(cluster, len(hints), processes, idle, times)
+            self._dispatches.send_again(cluster, hints)
+        return len(hints)
 
-    def _tell(self, cluster: str, count: int, processes: int, times: int) -> None:
+    def _is_back(self, cluster: str) -> bool:
+        """How often something was sent to nobody says nothing about those who live now."""
+        if cluster not in self._gone:
+            return False
+        if dispatching.processes(self._dispatches.executor.name, cluster)[0]:
+            self._gone.discard(cluster)
+            return True
+        return False
+
+    def _tell(self, cluster: str, count: int, processes: int, idle: int, times: int) -> None:
         if not processes:
             logger.warning("cluster %s: no process of it lives; %d runs wait", cluster, count)
+            return
+        if not idle:
+            logger.warning(
+                "cluster %s took what was handed over to it after %d others: these are sent again",
+                *(cluster, count),
+            )
             return
         level = logging.ERROR if times >= TOLD_AFTER else logging.WARNING
         logger.log(
@@ -79,6 +105,12 @@ class Lost:
             "it: sent again. If they have no other tasks and this goes on, restart the cluster",
             *(cluster, count),
         )
+
+
+def _patience(times: int) -> float:
+    """For how many seconds nobody may come with a hint that was sent again so often."""
+    first = 2 * settings.HEARTBEAT_SECONDS
+    return min(first * 2.0 ** min(times, 30), max(first, AGAIN_SECONDS_MAX))
 
 
 class Sweeper:

@@ -12,7 +12,8 @@ from datetime import timedelta
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from django.db.models import BooleanField, F, Q, QuerySet
+from django.db import transaction
+from django.db.models import BooleanField, F, Max, Q, QuerySet
 from django.db.models.expressions import RawSQL
 
 from ..conf import settings
@@ -75,7 +76,18 @@ def withdraw(hints: Sequence[Hint]) -> None:
     """Those that the engine did not get, or could not take, are ready to be handed over again."""
     rows = Execution.objects.using(settings.DATABASE)
     for lease, ids in _by_lease(hints):
-        rows.filter(id__any=ids, dispatched_lease=lease).update(dispatched_lease=None)
+        _change_free(rows.filter(id__any=ids, dispatched_lease=lease), dispatched_lease=None)
+
+
+def _change_free(rows: QuerySet[Execution], **changes: object) -> None:
+    """All but those that somebody holds in a transaction, perhaps for long: nobody is to wait for
+    that, and what stays marked is found again by the sweeper."""
+    with transaction.atomic(using=settings.DATABASE):
+        if has_row_locks():
+            free = rows.select_for_update(no_key=True, skip_locked=True).order_by("id")
+            ids = list(free.values_list("id", flat=True))
+            rows = Execution.objects.using(settings.DATABASE).filter(id__any=ids)
+        rows.update(**changes)
 
 
 def take(worker_id: UUID, hint: Hint, gates: Mapping[str, Gate]) -> tuple[Claimed | None, str]:
@@ -117,11 +129,19 @@ def oldest_untaken(queues: Sequence[str]) -> list[Untaken]:
     ]
 
 
+def seconds_since_taken(queues: Sequence[str]) -> float:
+    """How long ago the latest of the hints was sent whose run somebody drives now."""
+    rows = Execution.objects.using(settings.DATABASE)
+    held = rows.filter(worker__isnull=False, queue__in=list(queues))
+    latest = held.aggregate(latest=Max("dispatched_at"))["latest"]
+    return float("inf") if latest is None else (clock.now() - latest).total_seconds()
+
+
 def mark_again(hints: Sequence[Hint]) -> None:
     """Marks them as handed over now, but those that somebody has taken meanwhile."""
     for lease, ids in _by_lease(hints):
         rows = _ready().filter(id__any=ids, lease=lease)
-        rows.update(dispatched_lease=F("lease"), dispatched_at=clock.now())
+        _change_free(rows, dispatched_lease=F("lease"), dispatched_at=clock.now())
 
 
 def _by_lease(hints: Sequence[Hint]) -> list[tuple[int, list[UUID]]]:
@@ -132,9 +152,11 @@ def _by_lease(hints: Sequence[Hint]) -> list[tuple[int, list[UUID]]]:
     return list(found.items())
 
 
-def is_any_left(queues: Sequence[str]) -> bool:
-    """Whether anything of the queues is ready that was not handed over: one cheap statement."""
-    return _ready().filter(_NOT_HANDED_OVER, queue__in=list(queues)).exists()
+def is_any_left(queues: Sequence[str], besides: Sequence[UUID] = ()) -> bool:
+    """Whether anything of the queues is ready that was not handed over, besides these: one cheap
+    statement."""
+    rows = _ready().filter(_NOT_HANDED_OVER, queue__in=list(queues))
+    return (rows.exclude(id__any=list(besides)) if besides else rows).exists()
 
 
 def processes(executor: str, cluster: str) -> tuple[int, int]:

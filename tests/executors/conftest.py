@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+from django.db import connection
 
 from durable_django.conf import DEFAULTS
 from durable_django.definition import registry
@@ -11,6 +12,8 @@ from durable_django.executors.carrier import Carrier
 from durable_django.store import clock, wakeup
 
 from .engines import Engine
+
+collect_ignore = [] if connection.vendor == "postgresql" else ["test_postgresql_held.py"]
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ import durable_django as durable
 from durable_django import Workflow, step
 from durable_django.executors.dispatches import Dispatches, queues_of
 from durable_django.models import Execution
-from durable_django.store import clock, dispatching, leases, wakeup
+from durable_django.store import clock, dispatching, gates, leases, wakeup
 from durable_django.store.dispatching import Hint
 
 from .engines import Broken, Engine, Narrow, Within
@@ -167,6 +167,47 @@ def test_the_rest_is_handed_over_when_there_is_room_again(installed, flow):
     assert [hint.execution_id for hint in sent()] == [first, second, third]
 
 
+def test_what_was_handed_over_by_others_takes_room_at_once(installed, flow):
+    installed(Narrow)
+    here = wakeup.announce
+    first = flow.start()
+    installed(Narrow)  # another process
+    second = flow.start()
+    wakeup.announce = here
+    flow.start()
+    assert [hint.execution_id for hint in sent()] == [first.pk, second.pk]
+
+
+@pytest.mark.parametrize("queue", ["default", "light"])
+def test_a_place_that_is_free_goes_to_the_most_urgent_and_not_to_the_newest(
+    installed, flow, durable_settings, queue
+):
+    durable_settings(QUEUES={"light": {}})
+    installed(Narrow)
+    urgent = durable.start_many(flow, [{}] * 4, priority=9, queue="light")
+    worker = leases.register(
+        hostname="", pid=1, pid_space="", queues=[], threads=1, executor="x", package_version=""
+    )
+    assert dispatching.take(worker, sent()[0], {})[0].id == urgent[0]
+    installed(Narrow)  # another process, which knows of the free place
+    with transaction.atomic():
+        flow.start(queue=queue)
+        assert len(sent()) == 2, "not in somebody's transaction: others would be held by it"
+    assert [hint.execution_id for hint in sent()] == urgent[:3]
+
+
+def test_what_waits_in_a_queue_that_is_paused_keeps_no_place_from_others(
+    installed, flow, durable_settings
+):
+    durable_settings(QUEUES={"light": {}})
+    flow.start(queue="light")
+    durable.pause_queue("light")
+    installed(Within)
+    with transaction.atomic():
+        run = flow.start()
+        assert sent() == [Hint(run.pk, 0)]
+
+
 # -- what goes wrong ---------------------------------------------------------------------------
 
 
@@ -184,14 +225,23 @@ def test_an_engine_that_is_away_stops_nobody(installed, flow, is_within, monkeyp
     assert dispatches.dispatch(["default"]) == 0
 
 
+@pytest.mark.parametrize(
+    ("where", "what"),
+    [
+        (dispatching, "hand_over_these"),
+        (dispatching, "is_any_left"),
+        (dispatching, "untaken"),
+        (gates, "read_gates"),
+    ],
+)
 def test_a_refusal_of_the_database_there_leaves_the_transaction_as_it_was(
-    installed, flow, monkeypatch, caplog
+    installed, flow, monkeypatch, caplog, where, what
 ):
-    def refused(ids):
+    def refused(*args, **kwargs):
         Execution.objects.create(id=None)
 
     installed()
-    monkeypatch.setattr(dispatching, "hand_over_these", refused)
+    monkeypatch.setattr(where, what, refused)
     with caplog.at_level(logging.ERROR, "durable_django"), transaction.atomic():
         run = flow.start()
         assert Execution.objects.filter(pk=run.pk).exists()

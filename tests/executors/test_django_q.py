@@ -1,5 +1,7 @@
 """Django-Q2: what is sent, and what its processes do with it. Real clusters: tests/scenarios."""
 
+import socket
+
 import pytest
 from django.db import transaction
 from django_q.conf import Conf
@@ -10,7 +12,7 @@ from durable_django import Workflow, step
 from durable_django.executors import carrier as carriers
 from durable_django.executors import django_q
 from durable_django.executors.django_q import DjangoQ, announce_processes, carry_task
-from durable_django.models import Worker
+from durable_django.models import Execution, Worker
 from durable_django.store.dispatching import Hint
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -116,6 +118,38 @@ def test_a_broker_is_kept_but_not_across_a_fork(orm, monkeypatch):
     assert len(engine._brokers) == 1
 
 
+@pytest.fixture
+def redis_of_settings(monkeypatch):
+    """`redis_of_settings(socket_timeout=60)`: what Q_CLUSTER says of a Redis that is not there."""
+
+    def say(**options):
+        monkeypatch.setattr(Conf, "ORM", None)
+        monkeypatch.setattr(Conf, "BROKER_CLASS", None)
+        monkeypatch.setattr(Conf, "REDIS", {"host": "127.0.0.1", "port": 1, **options})
+
+    return say
+
+
+@pytest.mark.parametrize(("given", "expected"), [({}, 5), ({"socket_timeout": 60}, 60)])
+def test_a_redis_that_hangs_is_not_waited_for_for_ever(redis_of_settings, given, expected):
+    redis_of_settings(**given)
+    pool = DjangoQ()._broker("shop").connection.connection_pool
+    assert pool.connection_kwargs["socket_timeout"] == expected
+    assert pool.connection_kwargs["socket_connect_timeout"] == 5
+
+
+def test_whoever_starts_a_run_goes_on_when_redis_does_not_answer(
+    redis_of_settings, installed, monkeypatch, caplog
+):
+    monkeypatch.setattr(django_q, "REDIS_SECONDS", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        redis_of_settings(port=silent.getsockname()[1])
+        installed(DjangoQ)
+        run = make_flow().start()
+    assert "could not be handed over" in caplog.text
+    assert Execution.objects.get(pk=run.pk).dispatched_lease is None
+
+
 def test_a_task_drives_its_run(orm, monkeypatch):
     monkeypatch.setattr(Conf, "CLUSTER_NAME", DjangoQ().default_cluster)
     run = make_flow().start()
@@ -143,6 +177,13 @@ def test_a_process_is_known_as_soon_as_it_begins(orm, monkeypatch):
     post_spawn.send(sender="django_q", proc_name="Process-1")
     row = Worker.objects.get()
     assert (row.executor, row.cluster, row.threads, row.status) == ("django_q", "shop", 1, "alive")
+
+
+def test_a_process_of_a_cluster_that_carries_nothing_is_no_worker(orm, monkeypatch):
+    announce_processes()
+    monkeypatch.setattr(Conf, "CLUSTER_NAME", "mail")
+    post_spawn.send(sender="django_q", proc_name="one")
+    assert not Worker.objects.exists()
 
 
 def test_whoever_runs_a_task_at_once_is_no_process_of_a_cluster(orm, monkeypatch):

@@ -196,6 +196,20 @@ def test_what_waits_behind_a_busy_process_is_not_lost(lost):
     assert Engine.sent == []
 
 
+def test_what_a_busy_process_did_not_take_before_later_ones_is_lost(lost, caplog):
+    worker = a_process()
+    hint = handed_over()
+    wait(100)
+    make_flow().start(priority=-1)
+    (later,) = dispatching.hand_over("default", 1)
+    dispatching.take(worker, later, {})
+    with caplog.at_level(logging.WARNING, "durable_django"):
+        assert lost.look("default") == 1
+        assert lost.look("default") == 0
+    assert Engine.sent == [("default", hint)]
+    assert "after 1 others" in caplog.text
+
+
 def test_what_was_taken_is_not_lost(lost):
     worker = a_process()
     hint = handed_over()
@@ -210,6 +224,32 @@ def test_where_no_process_lives_it_is_sent_again_for_the_one_that_will(lost, cap
     with caplog.at_level(logging.WARNING, "durable_django"):
         assert lost.look("default") == 1
     assert "no process of it lives; 1 runs wait" in caplog.text
+
+
+def test_a_cluster_that_is_back_waits_for_nothing_however_long_it_was_away(lost):
+    hint = handed_over()
+    for _ in range(12 * 60):
+        wait(5)
+        lost.look("default")
+    Engine.sent.clear()
+    a_process()
+    waited = 0
+    while not lost.look("default"):
+        waited += 5
+        wait(5)
+    assert waited <= 10
+    assert Engine.sent == [("default", hint)]
+
+
+def test_it_is_never_waited_for_longer_than_two_minutes(lost):
+    a_process()
+    handed_over()
+    sent = []
+    for second in range(600):
+        if lost.look("default"):
+            sent.append(second)
+        wait(1)
+    assert sent == [10, 30, 70, 150, 270, 390, 510]
 
 
 def test_an_operator_is_told_of_a_cluster_that_takes_nothing(lost, caplog):
