@@ -13,6 +13,7 @@ from django.utils.translation import gettext, ngettext, pgettext
 
 from ..engine.values import visible
 from ..models import ExecutionStatus, StepStatus
+from .fitting import plain
 from .plan import FORKS, PlanNode
 from .states import NodeState
 
@@ -191,7 +192,7 @@ def title(node: PlanNode, state: NodeState | None, mark: str) -> str:
     if node.undone_by:
         lines.append(undone_words(node, state))
     lines.append(str(node.options.get("doc") or ""))
-    return "\n".join(visible(line, WORDS_MAX * 5) for line in lines if line)
+    return "\n".join(plain(visible(line, WORDS_MAX * 5)) for line in lines if line)
 
 
 def undone_words(node: PlanNode, state: NodeState | None) -> str:

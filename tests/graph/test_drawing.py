@@ -96,6 +96,14 @@ def test_a_drawing_has_no_inline_style_and_is_well_formed(structure):
         ElementTree.fromstring(page)
 
 
+@pytest.mark.parametrize("field", ["name", "kind", "doc"])
+def test_nothing_a_structure_holds_turns_the_direction_of_what_follows(field):
+    told = one(options={"event": "a\u202eb", "doc": "a\u202eb"}, **{field: "a\u202eb"})
+    for text in (html_of(told), svg_text(graph_of(told))):
+        assert "\u202e" not in text
+        assert r"a\u202eb" in text
+
+
 @pytest.mark.parametrize("field", ["name", "kind", "doc", "function"])
 def test_what_a_structure_holds_is_never_markup(field):
     told = one(**{field: EVIL, "compensation": {"name": EVIL}})
