@@ -20,6 +20,7 @@ from .definition.spelling import did_you_mean
 from .engine import values
 from .exceptions import ScheduleNotFound
 from .store.options import UNSET, input_text, known_queue
+from .store.saying import said
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -115,7 +116,8 @@ def change_schedule(
 
 def delete_schedule(schedule: ScheduleLike, *, reason: str = "", by: Any = None) -> None:
     """Deletes a schedule of people, or one that code declares no longer, with its ticks. Runs that
-    it started stay, and go on.
+    it started stay, and go on. Of a workflow that neither this process nor a living worker has, one
+    that is off can be deleted, too; with its code it would come back.
 
     Raises ScheduleNotFound, InvalidState for one that code declares.
     """
@@ -154,7 +156,8 @@ def move_schedule(
 ) -> Schedule:
     """Its next tick is at ``to``, an aware datetime, instead of its next time, and those before
     that are left out; None: the next time by its calendar from now on. A time that has passed means
-    at once. After that tick it goes on by its calendar. Returns the Schedule.
+    now, whatever ``catch_up`` says. After that tick it goes on by its calendar. Returns the
+    Schedule.
 
     Raises ScheduleNotFound, InvalidState if it is off or no longer declared, ValueError for a time
     that has had its tick.
@@ -191,7 +194,8 @@ def backfill_schedule(
     so far; their ids, in the order of the times. Repeating it makes no duplicates.
 
     Both are aware datetimes, ``end`` not in the future. All start at once, whatever ``overlap``
-    says, or none does; ``input`` is asked for each time. At most 1,000.
+    says, or none does; ``input`` is asked for each time. At most 1,000. A time that has a run of a
+    schedule of this name that was deleted has one.
 
     Raises ScheduleNotFound, InvalidState if it is no longer declared, ValueError (for more than
     that it says how many there are), and what ``start`` raises.
@@ -312,7 +316,7 @@ def _moment(moment: Any, what: str) -> datetime:
     try:
         return moment.astimezone(UTC)
     except OverflowError:
-        raise ValueError(f"{what} is beyond the calendar: {moment!r}") from None
+        raise ValueError(f"{what} is beyond the calendar: {moment.isoformat(' ')}") from None
 
 
 def _range(start: Any, end: Any) -> tuple[datetime, datetime]:
@@ -320,9 +324,9 @@ def _range(start: Any, end: Any) -> tuple[datetime, datetime]:
 
     begin, until = _moment(start, "start"), _moment(end, "end")
     if until <= begin:
-        raise ValueError(f"end must be after start, not {end!r} after {start!r}")
+        raise ValueError(f"end must be after start: {said(until)} is not after {said(begin)}")
     if until > clock.now():
-        raise ValueError(f"end is in the future: {end!r}; those times come by themselves")
+        raise ValueError(f"end is in the future: {said(until)}; those times come by themselves")
     return begin, until
 
 

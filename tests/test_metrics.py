@@ -143,6 +143,37 @@ def test_schedules_tell_whether_they_are_on_failing_or_late():
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("columns", "seconds"),
+    [
+        ({"error": "no such zone"}, 600),
+        ({"error": "no such zone", "jitter_seconds": 100}, 500),
+        ({"error": "no such zone", "jitter_seconds": 10_000}, 0),
+        ({"error": "", "jitter_seconds": 700}, 0),
+    ],
+)
+def test_a_schedule_that_is_put_off_is_late_since_it_was_due_first(columns, seconds):
+    now = clock.now()
+    soon = now + timedelta(seconds=50)
+    make_schedule(next_at=now - timedelta(seconds=600), due_at=soon, **columns)
+    assert (
+        collected(now)["durable_schedule_late_seconds"].value(
+            workflow="tests.order", schedule="nightly"
+        )
+        == seconds
+    )
+
+
+@pytest.mark.django_db
+def test_a_schedule_that_failed_and_is_not_due_is_not_late():
+    now = clock.now()
+    beyond = datetime.max.replace(tzinfo=UTC)
+    make_schedule(next_at=beyond, due_at=beyond, jitter_seconds=60, error="no such day")
+    found = collected(now)["durable_schedule_late_seconds"]
+    assert found.value(workflow="tests.order", schedule="nightly") == 0
+
+
+@pytest.mark.django_db
 def test_what_ended_today_is_counted_by_workflow_and_status():
     ended(times=3)
     ended(status="failed")

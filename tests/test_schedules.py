@@ -17,7 +17,7 @@ from durable_django.definition import registry
 from durable_django.models import AuditEntry, Execution, Schedule, ScheduleTick
 from durable_django.store import clock, firing, timetable
 
-from .store.scheduled import NAME, fire, make_report, now_of, past, runs
+from .store.scheduled import NAME, end_runs, fire, make_report, now_of, outcomes, past, runs
 
 pytestmark = pytest.mark.django_db
 
@@ -233,9 +233,23 @@ def test_a_move_into_the_past_fires_at_once_and_none_takes_it_back():
     durable.move_schedule(schedule, clock.now() - timedelta(seconds=1))
     assert firing.fire_due(None)
     assert len(runs()) == 1
+    end_runs()
     durable.move_schedule(schedule, clock.now() + hours(100))
     assert durable.move_schedule(schedule, None).next_at == now_of(schedule).next_at
     assert now_of(schedule).next_at <= clock.now() + hours(24)
+
+
+@pytest.mark.parametrize("catch_up", ["none", "one", "all"])
+def test_a_move_into_the_past_means_now_whatever_becomes_of_missed_ticks(catch_up):
+    schedule = make_declared(Cron("0 9 * * *", timezone="UTC", catch_up=catch_up))
+    before = clock.now()
+    moved = durable.move_schedule(schedule, before - hours(30), by="ada")
+    assert before <= moved.next_at == moved.due_at <= clock.now()
+    assert AuditEntry.objects.get(schedule=schedule.key).detail["to"] == moved.next_at
+    assert firing.fire_due(None)
+    assert [run.scheduled_at for run in runs()] == [moved.next_at]
+    assert outcomes(schedule) == ["started"]
+    assert now_of(schedule).next_at.hour == 9
 
 
 def test_a_tick_is_not_moved_where_there_was_one_nor_of_one_that_is_off():

@@ -18,7 +18,7 @@ from django.utils.translation import gettext
 from ..conf import settings
 from ..definition import registry
 from ..exceptions import WorkflowNotFound
-from ..graph import Change, Difference, Graph, diff, graph_of
+from ..graph import Change, Difference, Graph, diff, graph_of, mermaid
 from ..graph.words import mark_word
 from ..models import Execution, WorkflowDefinition
 from ..showing.visible import visible
@@ -123,6 +123,11 @@ def _version(
 def graph_with_links(row: WorkflowDefinition) -> Graph:
     """Its graph; each node leads to what the list of nodes says of it."""
     return graph_of(row.structure, link=lambda name: f"#node-{name}")
+
+
+def graph_text(row: WorkflowDefinition) -> str:
+    """Its graph in the language of Mermaid."""
+    return visible(mermaid(row.structure))
 
 
 def comparison(row: WorkflowDefinition, query: QueryDict) -> Comparison | None:

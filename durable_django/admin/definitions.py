@@ -16,6 +16,7 @@ from . import badges, moments
 from .definition_nodes import count_nodes, node_views
 from .definition_page import (
     comparison,
+    graph_text,
     graph_with_links,
     runs_address,
     start_address,
@@ -109,6 +110,7 @@ class WorkflowDefinitionAdmin(ReadOnlyAdmin):
         return {
             "compared": comparison(row, request.GET),
             "graph": graph_with_links(row),
+            "graph_text": graph_text(row),
             "nodes": node_views(row.structure),
             "versions": told,
             "more_runs": more,

@@ -10,20 +10,18 @@ from dataclasses import dataclass
 from typing import Final
 
 from django.contrib import messages
-from django.contrib.admin import ModelAdmin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern
 from django.utils.translation import gettext, ngettext
 
 from .. import doctor
 from ..doctor import ERROR, INFO, WARNING, Finding, Place
 from ..showing.visible import visible
 from . import badges
+from .beside import BesideOverview
 from .charts import grouped
 from .overview_links import Links
-from .seeing import sees_all, visible_runs
 
 LOOKS: Final = {ERROR: "failed", WARNING: "overdue", INFO: "scheduled"}
 # Whose pages these places have; of others only the name is told.
@@ -46,22 +44,18 @@ class Told:
     may_fix: bool
 
 
-class DoctorPage(ModelAdmin):
+class DoctorPage(BesideOverview):
     """The page ``doctor/``, beside the overview."""
 
     doctor_template = "admin/durable_django/overview/doctor.html"
 
     def doctor_urls(self) -> list[URLPattern]:
         """The address of the page."""
-        view = self.admin_site.admin_view(self.doctor_view)
-        return [path("doctor/", view, name="durable_django_overview_doctor")]
+        return [self.url_beside("doctor", self.doctor_view)]
 
     def doctor_address(self, request: HttpRequest) -> str:
         """Where the page is; "" for who may not see it."""
-        if not sees_all(visible_runs(self.admin_site, request)):
-            return ""
-        name = "admin:durable_django_overview_doctor"
-        return reverse(name, current_app=self.admin_site.name)
+        return self.address_beside(request, "doctor")
 
     def doctor_view(self, request: HttpRequest) -> HttpResponse:
         """Tells what was found (GET), fixes one of it (POST)."""
@@ -72,16 +66,13 @@ class DoctorPage(ModelAdmin):
         if request.method == "POST":
             self._fix(request, found)
             return HttpResponseRedirect(address)
-        context = {
-            **self.admin_site.each_context(request),
-            "title": gettext("Doctor"),
-            "opts": self.opts,
-            "media": self.media,
-            "findings": [self._told(request, finding) for finding in found],
-            "address": address,
-        }
-        request.current_app = self.admin_site.name
-        return TemplateResponse(request, self.doctor_template, context)
+        return self.drawn_beside(
+            request,
+            self.doctor_template,
+            gettext("Doctor"),
+            findings=[self._told(request, finding) for finding in found],
+            address=address,
+        )
 
     def _fix(self, request: HttpRequest, found: list[Finding]) -> None:
         key = request.POST.get("finding", "")

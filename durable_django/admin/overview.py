@@ -29,6 +29,7 @@ from . import live, moments
 from . import overview_parts as parts
 from .charts import chart
 from .doctor import DoctorPage
+from .metrics_page import MetricsPage
 from .overview_links import Links
 from .overview_needs import needs, says
 from .read_only import ReadOnlyAdmin
@@ -42,7 +43,7 @@ SCHEDULES_MAX = 8
 
 
 @admin.register(Overview)
-class OverviewAdmin(DoctorPage, ReadOnlyAdmin):
+class OverviewAdmin(DoctorPage, MetricsPage, ReadOnlyAdmin):
     """One page. Who may see runs may see it.
 
     Charts and durations are sums over all runs of a workflow. Where ``ExecutionAdmin.get_queryset``
@@ -55,11 +56,11 @@ class OverviewAdmin(DoctorPage, ReadOnlyAdmin):
         css = {"all": ["durable_django/overview.css"]}
 
     def get_urls(self) -> list[URLPattern]:
-        """The page, and the doctor's: Django's page of a row would draw any run, with all its
-        columns."""
+        """The page, the doctor's and that of the metrics: Django's page of a row would draw any
+        run, with all its columns."""
         name = f"{self.opts.app_label}_{self.opts.model_name}_changelist"
         own = [pattern for pattern in super().get_urls() if pattern.name == name]
-        return [*self.doctor_urls(), *own]
+        return [*self.doctor_urls(), *self.metrics_urls(), *own]
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return visible_runs(self.admin_site, request) is not None
@@ -106,6 +107,7 @@ class OverviewAdmin(DoctorPage, ReadOnlyAdmin):
         return {
             "is_empty": not found["all"].number,
             "doctor_url": self.doctor_address(request),
+            "metrics_url": self.metrics_address(request),
             "needs": needed,
             "live": live.Live(POLL_SECONDS, says(needed), now),
             "statuses": parts.tiles(counted, links),

@@ -25,7 +25,7 @@ from ..definition.durations import to_seconds
 from ..exceptions import WorkflowNotFound
 from ..models import FINAL, AuditEntry, AuditVerb
 from ..models.names import names_of_runs
-from ..showing.durations import read_duration, written
+from ..showing.durations import UnitMissing, read_duration, written
 from ..showing.visible import visible
 from ..store import clock
 from . import moments
@@ -43,11 +43,16 @@ HISTORY_MAX: Final = 20
 
 
 class AgeField(forms.CharField):
-    """How long ago, as people write it: ``30d``. Its value is a timedelta."""
+    """How long ago, as people write it: ``30d``. Its value is a timedelta. A number alone is
+    refused: what is deleted by mistake is gone."""
 
     def clean(self, value: Any) -> timedelta:
         try:
-            return read_duration(super().clean(value))
+            return read_duration(super().clean(value), needs_unit=True)
+        except UnitMissing:
+            raise forms.ValidationError(
+                gettext("Write its unit, too, one of w, d, h, m and s: 30d is 30 days.")
+            ) from None
         except ValueError:
             raise forms.ValidationError(
                 gettext("This is no duration. Write it like 30d, 12h, 90m or 2w.")

@@ -14,9 +14,10 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from .. import schedules
-from ..models import Schedule, ScheduleSource
+from ..models import Schedule
 from ..showing.spoken import exact
 from ..showing.visible import visible
+from ..store.declaring import why_kept
 from ..store.options import UNSET
 from .actions.json_field import ValueField
 from .charts import grouped
@@ -189,7 +190,7 @@ ACTIONS: Final = {
             _("Move the next tick of %(name)s"),
             _(
                 "Only the next tick moves; those after it come by the calendar. What lies between "
-                "is left out."
+                "is left out. A time that has passed means now."
             ),
             _("Move it"),
             lambda schedule: _is_here(schedule) and schedule.enabled,
@@ -207,9 +208,7 @@ ACTIONS: Final = {
                 "and go on."
             ),
             _("Delete this schedule"),
-            lambda schedule: (
-                schedule.source == ScheduleSource.PEOPLE or schedule.retired_at is not None
-            ),
+            lambda schedule: not why_kept(schedule),
             _called("delete_schedule"),
             _says(_("The schedule %(name)s was deleted.")),
             is_danger=True,

@@ -27,6 +27,7 @@ from ..showing import schedules as said
 from ..showing.masking import Mask
 from ..showing.spoken import exact
 from ..showing.visible import visible
+from ..store.ticks import missed_until
 from . import badges, moments
 from .charts import grouped
 from .facts import link
@@ -192,8 +193,17 @@ def _tick_view(
         outcome_badge(tick),
         run,
         run_badge,
-        visible(mask.text(tick.detail))[:DETAIL_LENGTH_MAX],
+        _detail(mask.text(tick.detail)),
     )
+
+
+def _detail(text: str) -> str:
+    """What is told of a tick, with a time as the reader's clock shows it."""
+    until = missed_until(text)
+    if until is None:
+        return visible(text)[:DETAIL_LENGTH_MAX]
+    time = wall_time(until, timezone.get_current_timezone())
+    return format_html(_("until %(time)s") % {"time": "{}"}, time)
 
 
 def mask_of(request: HttpRequest, schedule: Schedule) -> Mask:

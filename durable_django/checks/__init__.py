@@ -14,13 +14,10 @@ durable_django.E007    DATABASE is no alias in DATABASES, or one without an ENGI
 durable_django.E008    the database routers send durable_django's tables elsewhere
 durable_django.E009    PostgreSQL is used through psycopg2
 durable_django.E010    the database has AUTOCOMMIT turned off
-durable_django.E011    the queue of a workflow or a schedule is not in QUEUES
+durable_django.E011    the queue of a workflow is not in QUEUES
 durable_django.E012    a workflow waits for a callback, and BASE_URL is not set
 durable_django.E013    a workflow waits for a callback, and our URLs are not included
 durable_django.E014    a workflow starts another by a name that is not registered
-durable_django.E015    a schedule's cron expression cannot be read
-durable_django.E016    a schedule's time zone is none that this machine has
-durable_django.E017    a schedule's input cannot be stored
 durable_django.E018    the executor cannot be loaded
 durable_django.E019    the executor is Django-Q2, and its app is not installed
 durable_django.E020    Q_CLUSTER is not a dict, or a value in it has a wrong type or is out of range
@@ -41,6 +38,10 @@ durable_django.W012    a cluster replaces its processes often (recycle)
 durable_django.W013    a cluster connects to the database anew for each run (CONN_MAX_AGE)
 durable_django.W014    the ORM broker is in another database than the runs
 durable_django.W015    a cluster has another broker than the one that hints are sent to
+durable_django.W016    the queue of a schedule is not in QUEUES
+durable_django.W017    a schedule's cron expression cannot be read
+durable_django.W018    a schedule's time zone is none that this machine has
+durable_django.W019    a schedule's input cannot be stored
 =====================  ============================================================================
 """
 

@@ -2,7 +2,8 @@
 on the machine and the settings.
 
 They look at code only; schedules that people made are judged when they are made. What a schedule's
-function says as the input of a tick is told when the tick comes.
+function says as the input of a tick is told when the tick comes. All that they say are warnings: an
+error would keep each worker from starting, and all else of the project with it.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from datetime import timedelta
 from itertools import islice, pairwise
 from typing import TYPE_CHECKING, Any
 
-from django.core.checks import CheckMessage, Error, Warning
+from django.core.checks import CheckMessage, Warning
 from django.utils import timezone
 
 from ..definition import registry
@@ -34,7 +35,7 @@ _ZONES = 'A name like "America/New_York"; on a machine without any, pip install 
 
 
 def check_schedules(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """E011, E015 to E017, W006 and W007: what ``Meta.schedules`` say."""
+    """W006, W007 and W016 to W019: what ``Meta.schedules`` say."""
     return [
         message
         for cls in registry.all()
@@ -49,12 +50,12 @@ def _check_queue(cls: type[Workflow], schedule: Cron | Every) -> Iterator[CheckM
     queues, queue = valid("QUEUES"), schedule.queue
     if queue is None or not queues or queue in (known := sorted({*queues, "default"})):
         return
-    yield Error(
+    yield Warning(
         f'{_what(schedule)} has the queue "{queue}", which DURABLE["QUEUES"] does not name'
         f"{did_you_mean(queue, known) or '.'}",
         hint=f"The queues are {', '.join(known)}.",
         obj=_name_of(cls),
-        id="durable_django.E011",
+        id="durable_django.W016",
     )
 
 
@@ -64,12 +65,12 @@ def _check_calendar(cls: type[Workflow], schedule: Cron | Every) -> Iterator[Che
     try:
         _ = schedule.zone
     except ValueError as error:
-        mistakes.append(_wrong(cls, schedule, error, hint=_ZONES, id="durable_django.E016"))
+        mistakes.append(_wrong(cls, schedule, error, hint=_ZONES, id="durable_django.W018"))
     try:
         # In a zone that each machine has, so that a wrong zone does not hide a wrong expression.
         _in_utc(schedule).calendar()
     except ValueError as error:
-        mistakes.append(_wrong(cls, schedule, error, hint=_FIELDS, id="durable_django.E015"))
+        mistakes.append(_wrong(cls, schedule, error, hint=_FIELDS, id="durable_django.W017"))
     yield from mistakes or _check_ticks(cls, schedule, schedule.calendar())
 
 
@@ -106,14 +107,14 @@ def _check_input(cls: type[Workflow], schedule: Cron | Every) -> Iterator[CheckM
         values.encode(schedule.input, "input", limit=valid("MAX_PAYLOAD_BYTES"))
     except (NotSerializable, PayloadTooLarge) as error:
         hint = "What a run takes as its input, or a function of the tick that says it."
-        yield _wrong(cls, schedule, error, hint=hint, id="durable_django.E017")
+        yield _wrong(cls, schedule, error, hint=hint, id="durable_django.W019")
 
 
 def _wrong(
     cls: type[Workflow], schedule: Cron | Every, error: Exception, *, hint: str, id: str
 ) -> CheckMessage:
     text = str(error)
-    return Error(
+    return Warning(
         f"{_what(schedule)}: {text if text.endswith(('.', '?')) else f'{text}.'}",
         hint=hint,
         obj=_name_of(cls),

@@ -205,16 +205,16 @@ class _Intervals(Calendar):
         return self._tick((moment - _EPOCH - self._offset) // self._interval)
 
     def explain(self) -> str:
-        text = f"Every {_spoken(self._interval)}"
+        text = f"Every {spoken(self._interval)}"
         for unit in ("day", "hour", "minute", "second"):
             text = f"Every {unit}" if text == f"Every 1 {unit}" else text
-        return f"{text}, offset by {_spoken(self._offset)}" if self._offset else text
+        return f"{text}, offset by {spoken(self._offset)}" if self._offset else text
 
     def _tick(self, number: int) -> datetime:
         return _EPOCH + self._offset + number * self._interval
 
 
-def _spoken(duration: timedelta) -> str:
+def spoken(duration: timedelta) -> str:
     """A duration in words: ``"1 hour 30 minutes"``."""
     seconds, rest = divmod(duration, _SECOND)
     parts = []

@@ -9,13 +9,13 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from typing import Any, Literal, TypeAlias, get_args
 from zoneinfo import ZoneInfo
 
 from durable_django.definition.cron_text import CRON_LENGTH_MAX
 from durable_django.definition.durations import Duration, days, to_seconds
-from durable_django.definition.occurrences import Calendar, calendar_of
+from durable_django.definition.occurrences import Calendar, calendar_of, spoken
 from durable_django.definition.readers import read_integer, read_queue, read_text
 from durable_django.definition.spelling import did_you_mean
 from durable_django.definition.zones import zone_named
@@ -166,11 +166,11 @@ class Every(_Schedule):
         interval = to_seconds(self.interval, "Every interval")
         offset = to_seconds(self.offset, "Every offset")
         if interval < 1:
-            raise ValueError(f"Every interval is a second or more, not {self.interval!r:.80}")
+            raise ValueError(f"Every interval is a second or more, not {_spoken(interval)}")
         if offset >= interval:
             raise ValueError(
-                f"Every offset is less than the interval, not {self.offset!r:.80}: it says where "
-                "within the interval the ticks lie"
+                f"Every offset is less than the interval of {_spoken(interval)}, not "
+                f"{_spoken(offset)}: it says where within the interval the ticks lie"
             )
         self._keep("interval", interval)
         self._keep("offset", offset)
@@ -204,6 +204,10 @@ def read_schedules(value: object, what: str) -> tuple[Cron | Every, ...]:
             )
         seen.add(entry.name)
     return tuple(value)
+
+
+def _spoken(seconds: float) -> str:
+    return spoken(timedelta(seconds=seconds))
 
 
 def _read_expression(value: object) -> str:

@@ -98,7 +98,7 @@ def _without_code(on: Sequence[Schedule], ward: Ward) -> Iterator[Finding]:
             found,
             _("Schedules are of workflows that no worker has: %(number)s"),
             _("They are left alone until one comes that has the workflow."),
-            _("Deploy it, or switch the schedules off, or delete them."),
+            _("Deploy it, or switch the schedules off; then they can be deleted, too."),
         )
 
 

@@ -134,7 +134,7 @@ def _queues(queues: tuple[figures.QueueFigures, ...], now: datetime) -> Iterator
 
 def _schedules(now: datetime) -> Iterator[Metric]:
     rows = Schedule.objects.using(settings.DATABASE).filter(retired_at__isnull=True)
-    columns = ("workflow_name", "name", "enabled", "error", "due_at")
+    columns = ("workflow_name", "name", "enabled", "error", "due_at", "next_at", "jitter_seconds")
     found = list(rows.order_by("workflow_name", "name").values_list(*columns)[:SCHEDULES_MAX])
 
     def of(name: str, about: str, numbers: Iterator[float]) -> Metric:
@@ -150,8 +150,17 @@ def _schedules(now: datetime) -> Iterator[Metric]:
     yield of(
         "durable_schedule_late_seconds",
         "For how long the schedule's next tick has been due; 0 if it is not.",
-        (_age(row[4], now) for row in found),
+        (_age(_due_at(*row[3:]), now) for row in found),
     )
+
+
+def _due_at(
+    error: str, due_at: datetime | None, next_at: datetime | None, jitter_seconds: float
+) -> datetime | None:
+    """When a schedule was due first: one that could not be fired is put off, minute by minute."""
+    if not error or due_at is None or next_at is None:
+        return due_at
+    return min(due_at, clock.after(next_at, jitter_seconds) or due_at)
 
 
 def _age(moment: datetime | None, now: datetime) -> float:

@@ -28,15 +28,22 @@ _PART: Final = re.compile(
 _NUMBER: Final = re.compile(r"\s*\d{1,15}(?:\.\d{1,9})?\s*\Z", re.ASCII)
 
 
-def read_duration(text: str, what: str = "duration") -> timedelta:
-    """The duration that ``text`` says; a number alone is in seconds. ``what`` names it in errors.
+class UnitMissing(ValueError):
+    """A number alone, where it may not be taken for seconds."""
 
-    Raises ValueError for what is none, or longer than a thousand years.
+
+def read_duration(text: str, what: str = "duration", *, needs_unit: bool = False) -> timedelta:
+    """The duration that ``text`` says; a number alone is in seconds, or refused with
+    ``needs_unit``. ``what`` names it in errors.
+
+    Raises ValueError for what is none, or longer than a thousand years; UnitMissing is one.
 
     >>> read_duration("1h 30m"), read_duration("2 days"), read_duration("45")
     (datetime.timedelta(seconds=5400), datetime.timedelta(days=2), datetime.timedelta(seconds=45))
     """
     if _NUMBER.match(text):
+        if needs_unit:
+            raise UnitMissing(f"{what} needs a unit, w, d, h, m or s: 30d is 30 days")
         return timedelta(seconds=to_seconds(float(text), what))
     at, seconds, seen = 0, 0.0, ""
     while at < len(text.rstrip()):

@@ -166,10 +166,14 @@ def _become(
     """The rows of what is due, but for times that have one: somebody filled them in before."""
     there = ticks.timed(schedule, (*due.ticks, *(due.missed or ())[:1]))
     made: list[ScheduleTick] = []
-    if due.missed is not None and due.missed[0] not in there:
+    if due.missed is not None:
         first, last = due.missed
-        detail = "" if first == last else f"until {ticking.spelled(last)}"
-        made.append(ticks.make(schedule, first, TickOutcome.MISSED, detail=detail))
+        begin: datetime | None = first
+        if first in there:
+            begin = ticks.first_without(schedule, ticking.calendar(schedule), first, last)
+        if begin is not None:
+            detail = ticks.span(begin, last)
+            made.append(ticks.make(schedule, begin, TickOutcome.MISSED, detail=detail))
     times = [tick for tick in due.ticks if tick not in there]
     for at in times:
         tick = _tick(schedule, at, prepared[at], open_runs, is_last=at == times[-1])
@@ -194,7 +198,9 @@ def _tick(
     elif outcome == TickOutcome.SKIPPED and schedule.overlap == Overlap.CANCEL_PREVIOUS:
         tick.detail = overlapping.LATER_CAME
     elif outcome == TickOutcome.STARTED:
-        run = overlapping.begin(schedule, tick, prepared)
+        run = overlapping.begin(schedule, tick, prepared).run
+        if run is not None:
+            schedule.error = ""
         if run is not None and schedule.overlap == Overlap.CANCEL_PREVIOUS:
             overlapping.cancel_open(schedule, open_runs)
     return tick
@@ -221,7 +227,10 @@ def _write_queued(worker_id: UUID | None, seen: Schedule, at: datetime, prepared
         if not _switched_off(schedule):
             waiting = ticks.of(schedule).filter(at=at, outcome=TickOutcome.QUEUED)
             for tick in waiting:
-                overlapping.begin(schedule, tick, prepared)
+                begun = overlapping.begin(schedule, tick, prepared)
+                # One that has no next time cannot be read: that stays told.
+                if begun.run is not None and schedule.next_at is not None:
+                    schedule.error = ""
                 tick.save(using=settings.DATABASE)
             schedule.queued_at = None
         save(schedule)

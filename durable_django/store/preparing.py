@@ -20,7 +20,7 @@ from ..engine import values
 from ..exceptions import WorkflowNotFound
 from ..models import Schedule, ScheduleSource
 from .options import UNSET, StartOptions, input_text, settled
-from .ticking import spelled
+from .ticking import run_key, spelled
 from .transactions import in_callers_transaction
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def prepare(schedule: Schedule, tick: datetime, *, input: Any = UNSET, keyed: bo
         cls,
         queue=schedule.queue or UNSET,
         scheduled_at=tick if keyed else None,
-        idempotency_key=f"schedule:{schedule.name}:{spelled(tick)}" if keyed else None,
+        idempotency_key=run_key(schedule.name, spelled(tick)) if keyed else None,
         tags={"schedule": schedule.name},
     )
     return Prepared(options, text)

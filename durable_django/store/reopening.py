@@ -22,7 +22,7 @@ from ..engine.state import FORKS, RunState, to_snapshot
 from ..exceptions import WorkflowNotFound
 from ..models import Execution, ExecutionStatus
 from ..models.history import base_state, recorded_since
-from . import clock, wakeup
+from . import clock, ticking, ticks, timetable, wakeup
 from .inheriting import forget
 from .joining import strands_of
 
@@ -41,9 +41,26 @@ def reopen(run: Execution, timeout: float | None) -> Execution:
         run.timeout_at = None if timeout is None else clock.after(now, timeout)
     run.due_at = run.timeout_at
     recorded = recorded_since({run.pk: run.snapshot_seq}, settings.DATABASE).get(run.pk, [])
+    _open_tick(run)
     _go_on(run, recorded, now, "finished_at", "result_text", "reason", "timeout_at", "due_at")
     wakeup.notify(run.queue, [run.pk])
     return run
+
+
+def _open_tick(run: Execution) -> None:
+    """A run of a schedule counts again for the overlap of the next tick, and is no failure any
+    more. Its tag and its key tell of which tick it is; a run of no schedule costs nothing."""
+    name = run.tags.get("schedule") if isinstance(run.tags, dict) else None
+    if not isinstance(name, str):
+        return
+    tick = ticking.tick_of(name, run.idempotency_key or "")
+    if tick is None:
+        return
+    # race: retried-while-settled. Who looks how runs ended holds the schedule's lock, and never
+    # waits for a run with it: either he has written that this one failed, or sees that it goes on.
+    schedule_id = timetable.lock_named(run.workflow_name, name)
+    if schedule_id is not None:
+        ticks.reopen(schedule_id, run.pk, tick)
 
 
 def reopen_members(parent: Execution, state: RunState) -> tuple[int, UUID | None]:

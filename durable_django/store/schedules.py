@@ -24,8 +24,9 @@ from ..models import (
     TickKind,
     TickOutcome,
 )
-from . import audit, clock, firing, overlapping, ticking, ticks, timetable
+from . import audit, clock, declaring, firing, overlapping, ticking, ticks, timetable
 from .preparing import Prepared, prepare
+from .saying import said
 from .transactions import repeating, worker_transaction
 
 Change = Callable[[Schedule], dict[str, Any]]
@@ -88,16 +89,14 @@ def change(pk: int, when: Cron | Every, input_text: str, reason: str, by: Any) -
 
 
 def delete(pk: int, reason: str, by: Any) -> None:
-    """It and its ticks are gone; the runs it started stay. InvalidState for one that code
-    declares."""
+    """It and its ticks are gone; the runs it started stay. InvalidState for one that code declares,
+    unless its workflow is in no code any more and it is off."""
 
     def transition() -> None:
         with worker_transaction(None):
             schedule = _locked(pk)
-            if schedule.source == ScheduleSource.CODE and schedule.retired_at is None:
-                raise InvalidState(
-                    f"{schedule.key} is declared in code; take it out there, or switch it off"
-                )
+            if why := declaring.why_kept(schedule):
+                raise InvalidState(why)
             audit.record(
                 AuditVerb.DELETE,
                 schedule=schedule.key,
@@ -139,8 +138,8 @@ def disable(pk: int, reason: str, by: Any) -> Schedule:
 
 
 def move(pk: int, to: datetime | None, reason: str, by: Any) -> Schedule:
-    """Its next tick is at this time; None: the next one by its calendar. InvalidState for one that
-    is off, ValueError for a time that has had its tick."""
+    """Its next tick is at this time, now for one that has passed; None: the next one by its
+    calendar. InvalidState for one that is off, ValueError for a time that has had its tick."""
 
     def moved(schedule: Schedule) -> dict[str, Any]:
         _check_declared(schedule)
@@ -150,10 +149,10 @@ def move(pk: int, to: datetime | None, reason: str, by: Any) -> Schedule:
         if to is None:
             ticking.aim(schedule, _calendar(schedule).after(clock.now()))
         elif ticks.timed(schedule, [to]):
-            raise ValueError(f"to: {schedule.key} has had its tick of {to.isoformat(' ')}")
+            raise ValueError(f"to: {schedule.key} has had its tick of {said(to)}")
         else:
-            # At that time, without jitter: somebody said when.
-            schedule.next_at = schedule.due_at = to
+            # At that time, without jitter: somebody said when. One that has passed was not missed.
+            schedule.next_at = schedule.due_at = max(to, clock.now())
         schedule.error = ""
         return {"to": schedule.next_at, "before": before}
 
@@ -172,10 +171,10 @@ def trigger(pk: int, input: Any, reason: str, by: Any) -> Execution:
             _check_declared(schedule)
             ticks.settle(schedule)
             tick = ticks.make(schedule, now, TickOutcome.STARTED, TickKind.TRIGGER)
-            run = overlapping.begin(schedule, tick, prepared, by)
+            tick.save(using=settings.DATABASE)
+            run = overlapping.begin(schedule, tick, _keyed(prepared, schedule, tick), by).run
             assert run is not None
-            ticks.write([tick])
-            firing.save(schedule)
+            tick.save(using=settings.DATABASE, update_fields=["execution"])
             detail = {"execution": run.pk}
             audit.record(
                 AuditVerb.TRIGGER, schedule=schedule.key, by=by, reason=reason, detail=detail
@@ -183,6 +182,13 @@ def trigger(pk: int, input: Any, reason: str, by: Any) -> Execution:
         return run
 
     return repeating(transition)
+
+
+def _keyed(prepared: Prepared, schedule: Schedule, tick: ScheduleTick) -> Prepared:
+    """The run names its tick, by which that is found when somebody retries it."""
+    assert prepared.options is not None
+    key = ticking.run_key(schedule.name, ticking.of_trigger(tick.pk))
+    return prepared._replace(options=prepared.options._replace(idempotency_key=key))
 
 
 # -- back-filling ----------------------------------------------------------------------------
@@ -198,6 +204,8 @@ def without_run(schedule: Schedule, start: datetime, end: datetime, most: int) -
             raise ValueError(f"start and end: there are more than {100 * most:,} ticks between")
     there = ticks.timed(schedule, found)
     left = [at for at in found if at not in there or there[at].outcome in _WITHOUT_RUN]
+    begun = overlapping.with_run(schedule, left)
+    left = [at for at in left if at not in begun]
     if len(left) > most:
         raise ValueError(
             f"start and end: {len(left):,} ticks are without a run between them; at most {most:,} "
@@ -241,14 +249,14 @@ def _fill_in(
         tick = there.get(at)
         if tick is not None and tick.outcome not in _WITHOUT_RUN:
             continue
-        if tick is None:
+        if tick is None or ticks.leave_rest(schedule, tick, _calendar(schedule), prepared):
             tick = ticks.make(schedule, at, TickOutcome.STARTED, TickKind.BACKFILL)
             made.append(tick)
-        tick.kind = TickKind.BACKFILL.value
-        run = overlapping.begin(schedule, tick, given)
+        tick.kind, tick.detail = TickKind.BACKFILL.value, ""
+        run, created = overlapping.begin(schedule, tick, given)
         if tick.pk is not None:
             tick.save(using=settings.DATABASE)
-        if run is not None:
+        if run is not None and created:
             started.append(run.pk)
     ticks.write(made)
     return started

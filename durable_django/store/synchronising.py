@@ -116,8 +116,18 @@ def _is_outdated(row: Schedule, text: str) -> bool:
         return True
     if row.source != ScheduleSource.CODE:
         return True
-    # On, and yet nothing is to come: its calendar could not be read when it was last tried.
-    return row.enabled and row.next_at is None and bool(row.error)
+    if not row.enabled or row.next_at is not None:
+        return False
+    # On, and yet nothing is to come: its calendar has ended, or could not be read when it was last
+    # tried, whatever became of the error since.
+    return bool(row.error) or _goes_on(row)
+
+
+def _goes_on(row: Schedule) -> bool:
+    try:
+        return ticking.calendar(row).after(clock.now()) is not None
+    except ValueError:
+        return True
 
 
 def _declare(key: Key, entry: Cron | Every, pk: int | None) -> bool:

@@ -20,6 +20,7 @@ MISSED_SECONDS = 60.0
 STARTS_MAX = 100
 
 _INSTANT = timedelta(microseconds=1)
+_TRIGGER = "trigger:"
 
 
 def calendar(schedule: Schedule) -> Calendar:
@@ -32,6 +33,33 @@ def calendar(schedule: Schedule) -> Calendar:
 def spelled(tick: datetime) -> str:
     """A tick as a text, the same whatever zone a database connection has."""
     return tick.astimezone(UTC).isoformat()
+
+
+def run_key(name: str, of: str) -> str:
+    """The idempotency key of a run of the schedule called ``name``: ``of`` is its tick, spelled, or
+    what :func:`of_trigger` says."""
+    return f"schedule:{name}:{of}"
+
+
+def of_trigger(tick_id: int) -> str:
+    """What stands in the key of a run that was triggered: which tick tells of it."""
+    return f"{_TRIGGER}{tick_id}"
+
+
+def tick_of(name: str, key: str) -> datetime | int | None:
+    """Of which tick a run is by its key: the time, or the id of one that was triggered. None if it
+    is of none of the schedule called ``name``."""
+    prefix = run_key(name, "")
+    of = key.removeprefix(prefix)
+    if not key.startswith(prefix):
+        return None
+    try:
+        if of.startswith(_TRIGGER):
+            return int(of.removeprefix(_TRIGGER))
+        at = datetime.fromisoformat(of)
+        return at.astimezone(UTC) if at.utcoffset() is not None else None
+    except (ValueError, OverflowError):
+        return None
 
 
 def jitter(schedule: Schedule, tick: datetime) -> timedelta:

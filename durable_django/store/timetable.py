@@ -10,7 +10,8 @@ import time
 from typing import Any
 
 from django.db import connections
-from django.db.models import F, QuerySet
+from django.db.models import BooleanField, F, QuerySet
+from django.db.models.expressions import RawSQL
 
 from ..conf import settings
 from ..definition import registry
@@ -72,8 +73,10 @@ def due() -> list[int]:
 
 
 def queued() -> list[int]:
-    """Those with a tick that waits for the run before it, some at a time."""
-    rows = _here().filter(queued_at__isnull=False).order_by("queued_at", "id")
+    """Those with a tick that waited for the run before it, where that has ended, some at a time.
+    What waits on is not among them: it would keep the others from their turn."""
+    free = RawSQL(_FREE, [], output_field=BooleanField())
+    rows = _here().filter(free).order_by("queued_at", "id")
     return list(rows.values_list("id", flat=True)[:BATCH])
 
 
@@ -91,6 +94,15 @@ def lock(pk: int) -> Schedule | None:
     """The schedule, locked until the end of the transaction; None if it is gone."""
     rows = Schedule.objects.using(settings.DATABASE).filter(pk=pk)
     return _locking(rows, skip_locked=False).first()
+
+
+def lock_named(workflow_name: str, name: str) -> int | None:
+    """The id of a schedule, locked until the end of the transaction, which has written before; None
+    if there is none."""
+    rows = Schedule.objects.using(settings.DATABASE).filter(workflow_name=workflow_name, name=name)
+    if has_row_locks():
+        rows = rows.select_for_update(no_key=True)
+    return rows.values_list("id", flat=True).first()
 
 
 def lock_free(pks: list[int]) -> list[Schedule]:

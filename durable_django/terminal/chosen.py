@@ -17,15 +17,14 @@ from uuid import UUID
 from django.db.models import QuerySet
 
 from .. import api
-from ..definition import registry
 from ..definition.spelling import did_you_mean
 from ..exceptions import DurableError
-from ..figures import all_runs
 from ..models import Execution, ExecutionStatus
 from ..models.rare import RARE, tagged_only
 from ..showing.tagging import tag_matches
 from .command import WRONG_USAGE, Refused, add_reason, at_least
 from .ids import find_execution
+from .known import check_filters
 from .listing import GROUPS
 
 
@@ -64,7 +63,7 @@ def choose(
 ) -> list[Chosen]:
     """The runs that are meant, each once, those of filters the newest first and of the ``usual``
     statuses unless others are given. Refused where neither ids nor filters are given, or both, and
-    for ids that are none or not unique."""
+    for ids that are none or not unique; WorkflowNotFound, QueueNotFound."""
     filters = [options.status, options.workflow, options.queue, options.tag, options.limit]
     by_filter = any(given not in (None, []) for given in filters)
     if options.ids and by_filter:
@@ -78,15 +77,9 @@ def choose(
         )
     wanted = _statuses(options.status, statuses, verb) if options.status else list(usual)
     found = list(islice(_found(options, wanted), options.limit))
-    if not found and options.workflow is not None:
-        _check_known(options.workflow)
+    if not found:
+        check_filters(workflow=options.workflow, queue=options.queue)
     return found
-
-
-def _check_known(name: str) -> None:
-    """WorkflowNotFound, with what was meant, where no code and no run has this name."""
-    if not all_runs().filter(workflow_name=name).exists():
-        registry.get(name)
 
 
 def _chosen(run: Execution) -> Chosen:
@@ -155,7 +148,8 @@ def told(runs: Iterable[Chosen]) -> str:
 
 def confirm(question: str) -> None:
     """Asks; Refused where the answer is not yes, or where nobody is there to be asked."""
-    if not sys.stdin.isatty():
+    has_both = sys.stdin is not None and sys.stderr is not None  # None: it was closed
+    if not has_both or not sys.stdin.isatty():
         raise Refused(f"{question} Nobody can be asked here: say --yes", WRONG_USAGE)
     sys.stderr.write(f"{question} [y/N] ")
     sys.stderr.flush()

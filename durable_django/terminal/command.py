@@ -21,6 +21,8 @@ NOT_FOUND: Final = 3
 AMBIGUOUS: Final = 4
 INTERRUPTED: Final = 130
 PIPE_CLOSED: Final = 141
+# Of what options count: rows, versions, lines.
+NUMBER_MAX: Final = 1_000_000_000
 
 
 class Refused(Exception):
@@ -34,6 +36,13 @@ class Refused(Exception):
         super().__init__(message)
         self.message = message
         self.code = code
+
+
+class Unwritable(Refused):
+    """What a command says cannot be written, as on a disk that is full."""
+
+    def __init__(self, why: object) -> None:
+        super().__init__(f"the output cannot be written: {why}")
 
 
 class Command(ABC):
@@ -58,7 +67,7 @@ def add_reason(parser: ArgumentParser) -> None:
 
 
 def at_least(least: int) -> type[int]:
-    """For ``type=``: a whole number that is not less.
+    """For ``type=``: a whole number that is not less, nor more than any database counts to.
 
     >>> at_least(1)("20")
     20
@@ -68,9 +77,11 @@ def at_least(least: int) -> type[int]:
         try:
             found = int(text)
         except ValueError:
-            raise argparse.ArgumentTypeError(f"{text!r} is no whole number") from None
+            raise argparse.ArgumentTypeError(f"{text[:80]!r} is no whole number") from None
         if found < least:
             raise argparse.ArgumentTypeError(f"must be at least {least}, not {found}")
+        if found > NUMBER_MAX:
+            raise argparse.ArgumentTypeError(f"must be at most {NUMBER_MAX}, not {text[:80]}")
         return found
 
     return number  # type: ignore[return-value]

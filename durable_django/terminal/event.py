@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from .. import api_events
 from ..models import Event, Execution, WaitKind
-from .command import DONE, REFUSED, WRONG_USAGE, Command, Refused
+from .command import DONE, WRONG_USAGE, Command, Refused
 from .given import duration_of, read_json
 from .ids import find_execution
 from .screen import Terminal
@@ -101,7 +101,7 @@ def _refusing(send: Callable[[], Event]) -> Event:
     try:
         return send()
     except (TypeError, ValueError) as error:
-        raise Refused(f"nothing was sent: {error}", REFUSED) from None
+        raise Refused(f"nothing was sent: {error}", WRONG_USAGE) from None
 
 
 def _awaited(run: Execution) -> list[tuple[str, str]]:

@@ -11,23 +11,27 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from .. import api
-from ..models import Execution, StepRun, Wait
+from ..models import Execution, Wait
+from ..showing.audit import Deed
 from ..showing.visible import visible
 from ..store import clock
 from ..why import why
 from .command import DONE, REFUSED
 from .heads import end, head, why_shape
 from .history import (
+    Happening,
     History,
     Mark,
     attempt_shape,
+    began,
+    deed_shape,
     mark_of,
     read_history,
     wait_shape,
 )
 from .run_values import RunValues, whole_run
 from .screen import Terminal
-from .story import Story, began
+from .story import Story
 
 # Between two looks.
 PAUSE_SECONDS: Final = 1.0
@@ -40,7 +44,7 @@ def pause() -> None:
 
 def follow(terminal: Terminal, run: Execution, most: int, *, logs: bool, whole: bool) -> int:
     """Tells a run until it has ended: DONE if it completed, REFUSED otherwise. With ``--json`` a
-    line for everything new: ``{"type": "run" | "attempt" | "wait", …}``."""
+    line for everything new: ``{"type": "run" | "attempt" | "wait" | "history", …}``."""
     teller = _Teller(terminal, run, most, logs=logs, whole=whole)
     while True:
         teller.look(run)
@@ -77,7 +81,7 @@ class _Teller:
             self.terminal.say()
         declared = {wait.path: wait for wait in history.waits if not wait.position}
         for row in self._new(history):
-            self._tell(row, declared.get(row.path))
+            self._tell(row, None if isinstance(row, Deed) else declared.get(row.path))
         reasons = [] if run.is_final else why(run, now=now)
         # Their texts tell times, too, which go by.
         standing = (run.status, [(reason.code, reason.until) for reason in reasons])
@@ -92,11 +96,12 @@ class _Teller:
             self.terminal.say(self.terminal.status(run.status))
             end(self.terminal, run, self.shown, whole=self.whole)
 
-    def _new(self, history: History) -> Iterator[StepRun | Wait]:
+    def _new(self, history: History) -> Iterator[Happening]:
         declared = {row.path for row in history.attempts}
-        rows: list[StepRun | Wait] = [*history.attempts, *history.waits]
+        rows: list[Happening] = [*history.attempts, *history.waits, *history.deeds]
         for row in sorted(rows, key=began):
-            key, mark = (type(row), row.pk), mark_of(row)
+            number = row.entry.pk if isinstance(row, Deed) else row.pk
+            key, mark = (type(row), number), mark_of(row)
             if self.told.get(key) == mark:
                 continue
             self.told[key] = mark
@@ -105,10 +110,12 @@ class _Teller:
             if self.terminal.json or not is_twin:
                 yield row
 
-    def _tell(self, row: StepRun | Wait, declared: Wait | None) -> None:
+    def _tell(self, row: Happening, declared: Wait | None) -> None:
         if self.terminal.json:
             mask = self.shown.mask
-            if isinstance(row, Wait):
+            if isinstance(row, Deed):
+                self.terminal.emit_line({"type": "history", **deed_shape(row, mask)})
+            elif isinstance(row, Wait):
                 self.terminal.emit_line({"type": "wait", **wait_shape(row, mask)})
             else:
                 self.terminal.emit_line({"type": "attempt", **attempt_shape(row, mask)})

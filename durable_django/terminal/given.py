@@ -32,7 +32,7 @@ def read_json(text: str, what: str) -> Any:
     {'order': 7}
     """
     if text == "-":
-        return judged(_decoded(sys.stdin.buffer.read(), f"{what} -"), f"{what} -")
+        return judged(_decoded(_read_piped(what), f"{what} -"), f"{what} -")
     if text.startswith("@"):
         return judged(_decoded(_read_file(text[1:], what), f"{what} {text}"), f"{what} {text}")
     return judged(text, what)
@@ -127,13 +127,28 @@ def read_tags(given: Iterable[str]) -> list[str] | dict[str, Any] | None:
 def lines_of(text: str, what: str) -> Any:
     """A binary file to read lines from: ``@orders.jsonl``, or ``-`` for what is piped in."""
     if text == "-":
-        return sys.stdin.buffer
+        return _piped(what)
     if not text.startswith("@"):
         raise _wrong(f"{what} is a file, written @orders.jsonl, or - for what is piped in")
     try:
         return Path(text[1:]).open("rb")
     except OSError as error:
         raise _unreadable(text[1:], what, error) from None
+
+
+def _piped(what: str) -> Any:
+    """What is piped in, as a binary file. Refused where stdin was closed."""
+    if sys.stdin is None:
+        raise _wrong(f"{what} -: nothing is piped in, stdin is closed")
+    return sys.stdin.buffer
+
+
+def _read_piped(what: str) -> bytes:
+    try:
+        content: bytes = _piped(what).read()
+    except OSError as error:
+        raise _unreadable("-", what, error) from None
+    return content
 
 
 def _read_file(name: str, what: str) -> bytes:

@@ -1,15 +1,16 @@
-"""What happened in a run, read for the terminal: its attempts and waits, members' included, under
-one mask that has learned what is secret in all of them. It writes nothing.
+"""What happened in a run, read for the terminal: its attempts and waits, members' included, and
+what people did to it, under one mask that has learned what is secret in all of them. It writes
+nothing.
 
 Of a run with very many attempts the newest are read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -21,6 +22,7 @@ from ..engine.state import FORKS
 from ..models import Execution, StepRun, Wait, WaitKind
 from ..models.execution import ExecutionKind
 from ..models.members import made_in
+from ..showing.audit import Deed, read_deeds
 from ..showing.keys import gave, keys_of_item, keys_of_wait, learn_waits
 from ..showing.learning import learn, learn_changes, unreadable
 from ..showing.masking import DOTS, Mask, sources_of_items
@@ -28,23 +30,27 @@ from ..showing.prompts import shown_prompt
 from ..showing.shapes import error_shape, value_shape
 from .run_values import stored
 
+Happening: TypeAlias = StepRun | Wait | Deed
+
 # Members whose items are looked at for secrets.
 MEMBERS_MAX: Final = 1_000
 
 
 @dataclass
 class History:
-    """A run, the newest of its attempts and its waits, both oldest first."""
+    """A run, the newest of its attempts, of its waits and of what people did to it, all oldest
+    first."""
 
     run: Execution
     mask: Mask
     attempts: list[StepRun]
     waits: list[Wait]
+    deeds: list[Deed]
     has_more: bool = False
 
 
 class Mark(NamedTuple):
-    """Where an attempt or a wait stands: it has something new to tell when this is another."""
+    """Where something stands: it has something new to tell when this is another."""
 
     status: str
     ended_at: datetime | None
@@ -52,11 +58,13 @@ class Mark(NamedTuple):
 
 
 def read_history(run: Execution, mask: Mask, most: int) -> History:
-    """At most ``most`` attempts and as many waits; ``mask`` learns from them."""
+    """At most ``most`` attempts, as many waits and as many deeds; ``mask`` learns from them."""
     attempts = list(steps_of(run).select_related("worker").order_by("-id")[: most + 1])
     waits = list(waits_of(run).order_by("-id")[: most + 1])
-    has_more = len(attempts) > most or len(waits) > most
-    found = History(run, mask, attempts[:most][::-1], waits[:most][::-1], has_more)
+    deeds = read_deeds(run.pk, mask, most + 1)
+    has_more = max(len(attempts), len(waits), len(deeds)) > most
+    rows = (attempts[:most][::-1], waits[:most][::-1], deeds[:most][::-1])
+    found = History(run, mask, *rows, has_more)
     teach(mask, found.attempts, found.waits)
     return found
 
@@ -105,8 +113,17 @@ def keys_of(row: StepRun) -> tuple[str, ...]:
     return (row.name, node_name(visit), *chain_names(visit))
 
 
-def mark_of(row: StepRun | Wait) -> Mark:
-    """Where it stands now."""
+def began(row: Happening) -> datetime:
+    """When it began."""
+    if isinstance(row, Deed):
+        return row.entry.created_at
+    return row.created_at if isinstance(row, Wait) else row.started_at
+
+
+def mark_of(row: Happening) -> Mark:
+    """Where it stands now. What was done stays as it is."""
+    if isinstance(row, Deed):
+        return Mark(row.entry.verb, row.entry.created_at)
     if isinstance(row, Wait):
         return Mark(row.status, row.resolved_at)
     return Mark(row.status, row.finished_at, f"{row.progress} {row.progress_message}")
@@ -165,6 +182,22 @@ def wait_shape(wait: Wait, mask: Mask) -> dict[str, Any]:
         "value": under(mask, given, any(map(mask.hides, keys))) if given else None,
         "error": error_shape(wait.error_text, mask),
     }
+
+
+def deed_shape(deed: Deed, mask: Mask) -> dict[str, Any]:
+    """Something that somebody did, for programs."""
+    found = deed.shape(mask)
+    detail = found["detail"]
+    if detail is not None:
+        found["detail"] = {key: _detail(key, value) for key, value in detail.items()}
+    return found
+
+
+def _detail(key: str, value: Any) -> Any:
+    # Values of a context were judged one by one: around them they may be nested too deep.
+    if key in ("set", "before") and isinstance(value, Mapping):
+        return {name: stored(each) for name, each in value.items()}
+    return stored(value)
 
 
 def under(mask: Mask, text: str, is_hidden: bool) -> Any:

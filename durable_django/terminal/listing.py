@@ -27,6 +27,7 @@ from ..showing.tagging import tag_matches, tag_texts
 from ..store import clock
 from .command import DONE, WRONG_USAGE, Command, Refused, at_least
 from .ids import find_execution
+from .known import check_filters
 from .run_values import stored
 from .screen import Cell, Column, Terminal
 
@@ -87,6 +88,8 @@ manage.py durable list --tag customer=42 --limit 100 --json
     def run(self, terminal: Terminal, options: Namespace) -> int:
         """The rows, and whether there are more of them."""
         page = _page(options)
+        if not page.ids:
+            check_filters(workflow=options.workflow, queue=options.queue)
         rows = _rows(page.ids, whole=terminal.json)
         masks = Masks({(row.workflow_name, row.version) for row in rows}, reveal=terminal.reveal)
         if terminal.json:

@@ -13,6 +13,7 @@ from ..showing.masking import Mask, dotted
 from ..showing.prompts import assigned_to, masks_of, shown_prompt
 from .command import DONE, NOT_FOUND, Command, Refused, at_least
 from .ids import find_execution
+from .known import check_filters
 from .run_values import stored
 from .screen import Column, Terminal
 
@@ -57,6 +58,8 @@ manage.py durable pending --workflow approve_expense --json
             rows = rows.filter(execution_id=find_execution(options.run).pk)
         found = list(rows.order_by("id")[: options.limit + 1])
         has_more, found = len(found) > options.limit, found[: options.limit]
+        if not found:
+            check_filters(workflow=options.workflow)
         masks = masks_of(found, reveal=terminal.reveal)
         prompts = {wait.pk: shown_prompt(wait, masks[wait.pk]) for wait in found}
         told = [_document(wait, prompts[wait.pk], masks[wait.pk]) for wait in found]

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from .. import api_pruning
 from ..models import FINAL
-from ..showing.durations import written
+from ..showing.durations import read_duration, written
 from ..store import clock
 from .chosen import confirm
 from .command import DONE, WRONG_USAGE, Command, Refused, add_reason, at_least
-from .given import duration_of
 from .screen import Terminal
 
 if TYPE_CHECKING:
@@ -39,7 +38,7 @@ manage.py durable prune --older-than 2w --workflow process_order --batch-size 10
             "--older-than",
             required=True,
             metavar="DURATION",
-            help="how long ago they ended at the least: 30d, 12h, 90m, 2w",
+            help="how long ago they ended at the least, with its unit: 30d, 12h, 90m, 2w",
         )
         parser.add_argument(
             "--status",
@@ -68,7 +67,7 @@ manage.py durable prune --older-than 2w --workflow process_order --batch-size 10
 
     def run(self, terminal: Terminal, options: Namespace) -> int:
         """Counts, asks, deletes, and tells how much that was."""
-        older_than = duration_of(options.older_than, "--older-than")
+        older_than = _age(options.older_than)
         before = clock.now() - older_than
         found: Pruned | None = None
         if not options.dry_run and not options.yes:
@@ -113,6 +112,15 @@ manage.py durable prune --older-than 2w --workflow process_order --batch-size 10
                 reason=options.reason,
                 by=terminal.by,
             )
+
+
+def _age(text: str) -> timedelta:
+    """How long ago. A number alone is refused: who writes 30 does not mean seconds, and what is
+    deleted is gone."""
+    try:
+        return read_duration(text, "--older-than", needs_unit=True)
+    except ValueError as error:
+        raise Refused(str(error), WRONG_USAGE) from None
 
 
 def _call(options: Namespace, older_than: timedelta, **rest: Any) -> Pruned:

@@ -9,10 +9,9 @@ from typing import Any, Final
 from rich.text import Text
 
 from .. import api_queues, figures
-from ..definition.spelling import did_you_mean
-from ..exceptions import QueueNotFound
 from ..models import Queue
 from .command import DONE, WRONG_USAGE, Command, Refused, add_reason
+from .known import unknown_queue
 from .screen import Column, Terminal
 
 NOTHING: Final = "\N{EN DASH}"
@@ -116,11 +115,6 @@ def _list(terminal: Terminal, only: str | None) -> None:
         terminal.emit({"queues": [_document(queue) for queue in found]})
     else:
         _draw(terminal, found)
-
-
-def unknown_queue(name: str, names: list[str]) -> Exception:
-    """What is raised of a queue that nobody knows."""
-    return QueueNotFound(f"no queue is called {name!r}{did_you_mean(name, names)}")
 
 
 def _state(queue: figures.QueueFigures) -> str:

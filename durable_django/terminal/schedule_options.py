@@ -36,7 +36,7 @@ def add_making(parser: ArgumentParser) -> None:
     group.add_argument("--every", metavar="DURATION", help="instead of --cron, like 10m or 1h 30m")
     group.add_argument("--offset", metavar="DURATION", help="of --every: shifted by so much")
     group.add_argument("--name", metavar="NAME", help="create: which of the workflow's")
-    group.add_argument("--queue", metavar="NAME", help="of its runs (default: the workflow's)")
+    group.add_argument("--queue", metavar="NAME", help="of its runs; '': the workflow's (default)")
     group.add_argument(
         "--overlap", choices=Overlap.values, help="while the run before has not ended"
     )
@@ -100,9 +100,11 @@ def _common(options: Namespace, before: Schedule | None) -> dict[str, Any]:
         }
     if options.input is not None:
         found["input"] = read_json(options.input, "--input")
-    for name in ("name", "queue", "overlap", "catch_up"):
+    for name in ("name", "overlap", "catch_up"):
         if getattr(options, name) is not None:
             found[name] = getattr(options, name)
+    if options.queue is not None:
+        found["queue"] = options.queue or None
     for name in ("catch_up_window", "jitter"):
         if getattr(options, name) is not None:
             found[name] = duration_of(getattr(options, name), f"--{name.replace('_', '-')}")

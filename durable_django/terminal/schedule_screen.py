@@ -21,6 +21,7 @@ from ..showing.durations import written
 from ..showing.shapes import value_shape
 from ..showing.visible import visible
 from ..store import clock
+from ..store.ticks import missed_until
 from .screen import Column, Terminal
 
 NOTHING: Final = "\N{EN DASH}"
@@ -149,11 +150,19 @@ def _ticks(terminal: Terminal, told: list[dict[str, Any]]) -> None:
             str(tick["execution"] or NOTHING),
             terminal.status(tick["status"]) if tick["status"] else NOTHING,
             tick["kind"],
-            tick["detail"] or NOTHING,
+            _detail(terminal, tick["detail"]),
         )
         for tick in told
     ]
     terminal.table(columns, rows)
+
+
+def _detail(terminal: Terminal, detail: str | None) -> Text | str:
+    """What is told of a tick, with a time as the terminal's clock shows it."""
+    until = missed_until(detail or "")
+    if until is not None:
+        return Text.assemble("until ", terminal.exact(until))
+    return detail or NOTHING
 
 
 def draw_times(terminal: Terminal, title: str, times: list[Any], schedule: Any) -> None:

@@ -18,6 +18,7 @@ from ..exceptions import InvalidState
 from ..models import Schedule
 from .command import DONE, REFUSED, WRONG_USAGE, Command, Refused, add_reason
 from .given import read_json, read_moment
+from .known import check_filters
 from .schedule_options import MAKING, add_making, read_when
 from .schedule_screen import document, draw, draw_list, draw_times
 from .screen import Terminal
@@ -69,7 +70,10 @@ manage.py durable schedules delete "report: often"
             "--from", dest="start", metavar="TIME", help="backfill: from this time on"
         )
         parser.add_argument(
-            "--to", dest="end", metavar="TIME", help="backfill: before it; move: to this time"
+            "--to",
+            dest="end",
+            metavar="TIME",
+            help="backfill: before it; move: to this time, now if it has passed",
         )
         parser.add_argument(
             "--dry-run", action="store_true", help="only show the times that it means"
@@ -83,6 +87,8 @@ manage.py durable schedules delete "report: often"
         if options.action == "list":
             if options.schedule:
                 raise Refused("to look at one, say: show", WRONG_USAGE)
+            if not api.list_schedules(options.workflow).exists():
+                check_filters(workflow=options.workflow)
             draw_list(terminal, options.workflow)
             return DONE
         if not options.schedule:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import IO, Any, Final, TypeAlias
+from typing import IO, Any, Final, NoReturn, TypeAlias, cast
 
 from django.utils import timezone
 from rich.console import Console, RenderableType
@@ -23,6 +23,7 @@ from rich.text import Text
 from ..showing.spoken import length, relative
 from ..showing.visible import visible
 from ..store import clock
+from .command import Unwritable
 from .looks import look_of
 from .shapes import plain
 
@@ -44,6 +45,44 @@ class Column:
     right: bool = False
     fixed: bool = False
     rank: int = 0
+
+
+class Sheet(Console):
+    """rich's, without its own way to end where the reader of a pipe has gone: with 1, for good."""
+
+    def on_broken_pipe(self) -> NoReturn:
+        """The frame ends with its own code. Before rich 13.8 nobody calls this."""
+        raise BrokenPipeError
+
+
+class _Written:
+    """A stream whose faults are said, as those of files that people name are."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> None:
+        """Writes; BrokenPipeError, Unwritable."""
+        with _faults_said():
+            self._stream.write(text)
+
+    def flush(self) -> None:
+        """Writes what it has kept so far; BrokenPipeError, Unwritable."""
+        with _faults_said():
+            self._stream.flush()
+
+
+@contextmanager
+def _faults_said() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise Unwritable(error.strerror or error) from None
 
 
 class Terminal:
@@ -204,8 +243,8 @@ def _print(console: Console, text: Text) -> None:
 
 
 def _console(stream: IO[str], no_color: bool, force_color: bool) -> Console:
-    found = Console(
-        file=stream,
+    found = Sheet(
+        file=cast(Any, _Written(stream)),
         force_terminal=True if force_color else None,
         # "auto" heeds NO_COLOR, which turns off colours; the option turns off all styles.
         color_system=None if no_color else "auto",

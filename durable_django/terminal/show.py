@@ -12,7 +12,7 @@ from ..store import clock
 from .command import DONE, Command, at_least
 from .following import follow
 from .heads import context, end, head, value, why_shape
-from .history import attempt_shape, read_history, wait_shape
+from .history import attempt_shape, deed_shape, read_history, wait_shape
 from .ids import find_execution
 from .run_values import RunValues, whole_run
 from .screen import Terminal
@@ -26,7 +26,7 @@ class Show(Command):
     """A run: where it stands and why, its timeline, its input and result."""
 
     name = "show"
-    help = "show a run: why it stands where it does, attempts, waits, logs, result"
+    help = "show a run: why it stands where it does, attempts, waits, logs, who did what, result"
     epilog = """\
 manage.py durable show 0199a3c2
 manage.py durable show 0199a3c2 --follow
@@ -46,7 +46,7 @@ manage.py durable show 0199a3c2 --whole --json
             type=at_least(1),
             default=ATTEMPTS_SHOWN,
             metavar="N",
-            help="the newest N attempts (default: 100)",
+            help="the newest N attempts, waits and entries of its history (default: 100)",
         )
 
     def run(self, terminal: Terminal, options: Namespace) -> int:
@@ -66,6 +66,7 @@ manage.py durable show 0199a3c2 --whole --json
                     "context": shown.plain(run.context) if options.context else None,
                     "attempts": [attempt_shape(row, shown.mask) for row in history.attempts],
                     "waits": [wait_shape(wait, shown.mask) for wait in history.waits],
+                    "history": [deed_shape(deed, shown.mask) for deed in history.deeds],
                     "more": history.has_more,
                 }
             )
@@ -74,7 +75,7 @@ manage.py durable show 0199a3c2 --whole --json
         value(terminal, "Input", run.input_text, shown, options.whole)
         if options.context:
             context(terminal, run, shown)
-        if history.attempts or history.waits:
+        if history.attempts or history.waits or history.deeds:
             terminal.say("\nTimeline", "bold")
         if history.has_more:
             terminal.say(f"… the newest {most} only; --limit N for more", "dim")

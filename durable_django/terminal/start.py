@@ -59,7 +59,7 @@ cat order.json | manage.py durable start process_order --input - --wait
     def run(self, terminal: Terminal, options: Namespace) -> int:
         """Judges all that was given, then starts."""
         cls = workflow_called(options.workflow)
-        given = options_given(options)
+        given = options_given(cls, options, options.key)
         input = None if options.input is None else read_json(options.input, "--input")
         run, created = _start(cls, input, options.key, {**given, "by": terminal.by})
         if not (options.follow and created):

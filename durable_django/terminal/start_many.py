@@ -18,8 +18,7 @@ from django.db import DatabaseError
 from .. import api
 from ..api_lines import Line, judge, text_of
 from ..api_lines import lines_of as lines_in
-from ..store.options import settled
-from .command import DONE, REFUSED, WRONG_USAGE, Command, Refused, at_least
+from .command import DONE, REFUSED, Command, Refused, at_least
 from .given import judged, lines_of
 from .screen import Terminal
 from .starting import add_options, options_given, refusal, workflow_called
@@ -58,11 +57,7 @@ gzip -dc orders.jsonl.gz | manage.py durable start-many process_order -
     def run(self, terminal: Terminal, options: Namespace) -> int:
         """Judges all, then starts all; ends with 1, and nothing started, if a line is refused."""
         cls = workflow_called(options.workflow)
-        given = options_given(options)
-        try:
-            settled(cls, **given)
-        except (TypeError, ValueError) as error:
-            raise Refused(refusal(error), WRONG_USAGE) from None
+        given = options_given(cls, options)
         given["by"] = terminal.by
         with _seekable(options.lines) as source:
             count, refused = _judge(terminal, cls, lines_in(source, options.from_line))

@@ -13,7 +13,9 @@ from django.core.exceptions import ValidationError
 
 from ..definition import registry
 from ..engine import values
-from ..exceptions import DurableError
+from ..exceptions import DurableError, NotSerializable
+from ..store.options import settled
+from .command import WRONG_USAGE, Refused
 from .given import duration_of, read_moment, read_tags
 
 NO_TIMEOUT = "none"
@@ -34,8 +36,9 @@ def add_options(parser: ArgumentParser) -> None:
     )
 
 
-def options_given(options: Namespace) -> dict[str, Any]:
-    """The keywords of ``durable.start`` that were given. Refused for what is none."""
+def options_given(cls: Any, options: Namespace, key: str | None = None) -> dict[str, Any]:
+    """The keywords of ``durable.start`` that were given, judged. Refused for what is none or what
+    they cannot be, QueueNotFound. ``key`` is judged with them."""
     found: dict[str, Any] = {}
     if options.queue is not None:
         found["queue"] = options.queue
@@ -49,6 +52,10 @@ def options_given(options: Namespace) -> dict[str, Any]:
     tags = read_tags(options.tag)
     if tags is not None:
         found["tags"] = tags
+    try:
+        settled(cls, **found, idempotency_key=key)
+    except (NotSerializable, TypeError, ValueError) as error:
+        raise Refused(refusal(error), WRONG_USAGE) from None
     return found
 
 

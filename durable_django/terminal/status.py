@@ -22,6 +22,7 @@ from ..showing.visible import visible
 from ..store import clock
 from .command import DONE, REFUSED, WRONG_USAGE, Command, Refused, at_least
 from .given import duration_of
+from .known import check_queue
 from .screen import Cell, Column, Terminal
 
 AGE_MAX: Final = "5m"
@@ -99,6 +100,8 @@ manage.py durable status --json
             most = counts.COUNTED_MAX - 1
             raise Refused(f"--max-depth is at most {most}: more is not counted", WRONG_USAGE)
         found = _read()
+        for name in sorted(set(options.queue) - {queue.name for queue in found.fleet.queues}):
+            check_queue(name)  # one that nobody has would be well for ever
         problems = list(problems_of(found, age, options.max_depth, options.queue))
         wrong = [problem for problem in problems if options.check]
         terminal.emit({**_document(found), "problems": [each._asdict() for each in problems]})

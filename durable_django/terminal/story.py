@@ -1,4 +1,5 @@
-"""The story of a run in lines: what began and ended when, with what was logged meanwhile.
+"""The story of a run in lines: what began and ended when, with what was logged meanwhile, and what
+people did to it.
 
 It draws what ``history`` has read; of what is in it nothing is masked anew. The same lines are what
 ``show`` prints at once and ``show --follow`` one after the other.
@@ -15,11 +16,13 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from ..models import StepRun, Wait, WaitKind
+from ..showing.audit import Change, Deed
 from ..showing.keys import gave, keys_of_wait
+from ..showing.learning import unreadable
 from ..showing.prompts import assigned_to, shown_prompt
 from ..showing.spoken import length, relative
 from ..showing.visible import visible
-from .history import History, keys_of, log_lines
+from .history import Happening, History, began, keys_of, log_lines
 from .run_values import RunValues
 from .screen import Terminal
 
@@ -35,7 +38,7 @@ _LEVELS: Final = {"WARNING": "yellow", "ERROR": "bold red", "CRITICAL": "bold re
 
 
 class Story:
-    """Tells attempts and waits, each in one line and the lines of its log."""
+    """Tells attempts, waits and what people did, each in one line and the lines of its log."""
 
     def __init__(
         self, terminal: Terminal, shown: RunValues, now: datetime, *, logs: bool, whole: bool
@@ -53,13 +56,16 @@ class Story:
         declared = {wait.path: wait for wait in history.waits if not wait.position}
         attempts = {row.path for row in history.attempts}
         waits = [wait for wait in history.waits if wait.position or wait.path not in attempts]
-        rows: list[StepRun | Wait] = [*history.attempts, *waits]
+        rows: list[Happening] = [*history.attempts, *waits, *history.deeds]
         for row in sorted(rows, key=began):
-            yield from self.row(row, declared.get(row.path))
+            yield from self.row(row, None if isinstance(row, Deed) else declared.get(row.path))
 
-    def row(self, row: StepRun | Wait, declared: Wait | None = None) -> Iterator[Text]:
-        """One attempt, or one wait. ``declared``: the wait that the attempt is of, if it is one."""
+    def row(self, row: Happening, declared: Wait | None = None) -> Iterator[Text]:
+        """One of them. ``declared``: the wait that the attempt is of, if it is one."""
         yield from self._new_day(began(row))
+        if isinstance(row, Deed):
+            yield from self.deed(row)
+            return
         if isinstance(row, Wait):
             yield from self.wait(row)
             return
@@ -90,6 +96,32 @@ class Story:
         words.append(self._error(wait.error_text))
         took = length((end - wait.created_at).total_seconds())
         return self._line(wait.created_at, wait.path, wait.status, took, words)
+
+    def deed(self, deed: Deed) -> Iterator[Text]:
+        """``10:05:00  retried by ada  The bank is open again.  Node: charge``."""
+        entry, text = deed.entry, self.mask.text
+        head = Text(f"{_time(entry.created_at)}  ", style="dim")
+        said = f"{entry.get_verb_display()} by {deed.by}"
+        head.append(f"{self._cut(said)}  ", style="bold cyan")
+        words = [self._cut(text(entry.reason)), *deed.said()]
+        words += [f"{label}: {self._cut(fact)}" for label, fact in deed.facts(text)]
+        words += [f"{label}: {pk}" for label, pk in deed.runs()]
+        words.append(self._cut(deed.visits(text)))
+        words += map(self._change, deed.changes(self.mask))
+        words += [self._cut(f"{key}: {self._plain(v)}") for key, v in deed.rest(self.mask)]
+        if not deed.is_readable:
+            words.append(unreadable())
+        return self._hang(head, "  ".join(word for word in words if word))
+
+    def _change(self, change: Change) -> str:
+        """``total: 12.5 → 7``, ``+ note: "new"``, ``- gone: 1``."""
+        sign = "" if change.was_there and change.is_there else "+ " if change.is_there else "- "
+        sides = [(change.was_there, change.before), (change.is_there, change.after)]
+        values = " → ".join(self._plain(value) for is_there, value in sides if is_there)
+        return self._cut(f"{sign}{change.key}: {values}")
+
+    def _plain(self, value: object) -> str:
+        return self.shown.text(value).plain
 
     def _waited(self, wait: Wait) -> list[str]:
         """What is waited for, from whom, until when."""
@@ -172,11 +204,6 @@ class Story:
         """On a line, and no longer than anybody reads there."""
         line = " ".join(visible(text).split())
         return line if self.whole or len(line) <= SAID_MAX else f"{line[:SAID_MAX]}…"
-
-
-def began(row: StepRun | Wait) -> datetime:
-    """When it began."""
-    return row.created_at if isinstance(row, Wait) else row.started_at
 
 
 def _time(moment: object) -> str:

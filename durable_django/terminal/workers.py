@@ -14,6 +14,7 @@ from ..figures.fleet import silence_max
 from ..models import Execution, Worker, WorkerStatus
 from ..store import clock
 from .command import DONE, Command, at_least
+from .known import check_filters
 from .screen import Cell, Column, Terminal
 
 LISTED_MAX: Final = 1_000
@@ -44,6 +45,8 @@ manage.py durable workers --all --limit 20 --json
         found = [
             row for row in rows[:LISTED_MAX] if options.queue is None or options.queue in row.queues
         ][: options.limit]
+        if not found:
+            check_filters(queue=options.queue)
         held, now = _held(found), clock.now()
         if terminal.json:
             terminal.emit({"workers": [_told(row, held[row.pk], now) for row in found]})

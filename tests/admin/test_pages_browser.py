@@ -103,6 +103,7 @@ def pages(transactional_db):
         HOME,
         f"{HOME}overview/",
         f"{HOME}overview/?period=week",
+        f"{HOME}overview/metrics/",
         LIST,
         f"{LIST}?q={TEXT[:20]}",
         *(f"{page_of(run)}?tab={tab}" for tab in TABS),

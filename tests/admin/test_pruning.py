@@ -111,6 +111,16 @@ def test_an_age_that_is_none_is_told_beside_the_field(cleaner, old, wrong):
     assert Execution.objects.count() == 3
 
 
+@pytest.mark.parametrize("number", ["30", " 0 ", "1.5"])
+def test_a_number_without_its_unit_deletes_nothing(cleaner, old, number):
+    """Thirty seconds are hardly what is meant."""
+    before = Execution.objects.count()
+    for more in ({}, {"confirmed": "1"}):
+        page = cleaner.post(PAGE, answered(older_than=number, **more))
+        assert "30d is 30 days" in page.context["errors"]["older_than"][0]
+    assert Execution.objects.count() == before
+
+
 def test_what_is_no_status_or_workflow_is_told(cleaner, old):
     for wrong in ({"status": ["running"]}, {"workflow": "none"}):
         page = cleaner.post(PAGE, answered(**wrong, confirmed="1"))

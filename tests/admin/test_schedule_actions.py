@@ -15,7 +15,7 @@ from durable_django.admin.schedule_verbs import ACTIONS
 from durable_django.models import AuditEntry, Execution, Schedule, ScheduleTick
 from durable_django.store import clock
 from tests.admin.conftest import page_of
-from tests.admin.rows import make_schedule, now
+from tests.admin.rows import make_schedule, make_worker, now
 from tests.admin.test_schedules import SCHEDULES, VIEWS, page, text
 
 pytestmark = pytest.mark.usefixtures("isolated")
@@ -250,6 +250,26 @@ def test_one_of_people_is_deleted_and_its_runs_stay(operator):
     assert Execution.objects.count() == 1
     assert AuditEntry.objects.filter(verb="delete", reason="no longer").exists()
     assert "no longer" in LogEntry.objects.get().change_message
+
+
+def test_one_whose_workflow_is_in_no_code_any_more_is_deleted_once_it_is_off(operator):
+    schedule = make_schedule(workflow="tests.gone", source="code")
+    refused = operator.post(page(schedule, "delete"), {"reason": ""}, follow=True)
+    assert "Nothing was changed: it cannot be done to it as it is now." in text(refused)
+    off = operator.post(page(schedule, "disable"), {"reason": ""}, follow=True)
+    assert page(schedule, "delete") in off.content.decode()
+    operator.post(page(schedule, "delete"), {"reason": "its workflow is gone"})
+    assert not Schedule.objects.exists()
+    assert AuditEntry.objects.filter(verb="delete", reason="its workflow is gone").exists()
+
+
+def test_one_whose_workflow_a_worker_still_has_is_not_deleted(operator):
+    gone = {"source": "code", "enabled": False, "due_at": None}
+    schedule = make_schedule(workflow="tests.gone", **gone)
+    make_worker(workflows=["tests.gone v2"])
+    assert page(schedule, "delete") not in operator.get(page(schedule)).content.decode()
+    operator.post(page(schedule, "delete"), {"reason": ""})
+    assert Schedule.objects.exists()
 
 
 # What code declares

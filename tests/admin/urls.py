@@ -60,7 +60,8 @@ def needs() -> dict[str, frozenset[str] | None]:
         found[f"{APP}_execution_{action.verb}"] = needed
         if action in BULK:
             found[f"{APP}_execution_{action.verb}_many"] = needed
-    found[f"{APP}_overview_doctor"] = frozenset({"view_execution"})
+    for page in ("doctor", "metrics"):
+        found[f"{APP}_overview_{page}"] = frozenset({"view_execution"})
     for page in ("start", "start_many"):
         found[f"{APP}_execution_{page}"] = frozenset({"view_execution", "start_execution"})
     found[f"{APP}_execution_prune"] = frozenset({"view_execution", "prune_execution"})

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from durable_django import Cron, Every, days, hours, minutes
+from durable_django import Cron, Every, days, hours, minutes, seconds
 from durable_django.definition import schedule
 from durable_django.definition.nodes import step
 from durable_django.definition.workflow import Workflow
@@ -156,8 +156,15 @@ def test_an_expression_is_a_text(expression, error, words):
     ("interval", "options", "error", "words"),
     [
         ("10m", {}, TypeError, "Every interval is a timedelta"),
-        (0.5, {}, ValueError, "Every interval is a second or more"),
+        (0.5, {}, ValueError, "Every interval is a second or more, not 0.5 seconds$"),
+        (seconds(0), {}, ValueError, "Every interval is a second or more, not 0 seconds$"),
         (60, {"offset": 60}, ValueError, "Every offset is less than the interval"),
+        (
+            hours(1),
+            {"offset": minutes(90)},
+            ValueError,
+            "of 1 hour, not 1 hour 30 minutes: it says",
+        ),
         (60, {"offset": -1}, ValueError, "Every offset is negative"),
         (60, {"name": None, "overlap": "x"}, ValueError, "Every overlap is one of"),
     ],

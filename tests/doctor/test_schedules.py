@@ -85,6 +85,17 @@ def test_a_schedule_whose_workflow_no_worker_has_is_stranded(schedule):
     assert list(of_schedules()) == ["schedule_without_code"]
 
 
+def test_what_is_advised_about_a_schedule_without_code_can_be_done(schedule):
+    Schedule.objects.update(workflow_name="tests.gone", source="code")
+    Worker.objects.update(workflows=["sick.reports v1"])
+    finding = of_schedules()["schedule_without_code"]
+    assert "switch the schedules off; then they can be deleted" in finding.todo
+    durable.disable_schedule(finding.where[0].id)
+    assert of_schedules() == {}
+    durable.delete_schedule(finding.where[0].id)
+    assert not Schedule.objects.exists()
+
+
 def test_a_retired_schedule_is_worth_a_word(schedule):
     left(schedule, due_at=None, retired_at=later())
     assert of_schedules()["schedule_retired"].severity == "info"

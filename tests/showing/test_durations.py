@@ -42,6 +42,16 @@ def test_what_is_no_duration_is_told_by_its_name(text):
         read_duration(text, "--every")
 
 
+@pytest.mark.parametrize("text", ["30", " 30 ", "0", "0.5"])
+def test_where_a_mistake_is_costly_a_number_needs_its_unit(text):
+    with pytest.raises(ValueError, match=r"^--older-than needs a unit, w, d, h, m or s: "):
+        read_duration(text, "--older-than", needs_unit=True)
+    with_unit = read_duration(f"{text.strip()}d", "--older-than", needs_unit=True)
+    assert with_unit == timedelta(days=float(text))
+    with pytest.raises(ValueError, match=r"^--older-than is written like"):
+        read_duration("a month", "--older-than", needs_unit=True)
+
+
 @given(st.integers(min_value=0, max_value=10**16))
 def test_what_is_written_is_read_as_the_same(microseconds):
     seconds = microseconds / 1_000_000

@@ -8,7 +8,18 @@ from durable_django.definition import registry
 from durable_django.models import AuditEntry, Execution, Schedule, ScheduleTick
 from durable_django.store import clock, firing, schedules, starting, timetable, waking
 
-from .scheduled import at_next, declared, end_runs, fire, make_report, now_of, outcomes, runs, told
+from .scheduled import (
+    at_next,
+    declared,
+    end_runs,
+    fire,
+    make_report,
+    now_of,
+    outcomes,
+    past,
+    runs,
+    told,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -124,6 +135,54 @@ def test_an_input_that_is_in_newer_code_is_left_to_workers_that_have_it():
     assert not firing.fire_due(None)
     assert waking.outlook().fires_at is None, "it is looked at again in a minute, not at once"
     assert (runs(), now_of(schedule).error) == ([], "")
+
+
+# -- what stays told --------------------------------------------------------------------------
+
+
+def cannot_be_read(schedule):
+    row = Schedule.objects.filter(pk=schedule.pk)
+    row.update(timezone="Mars/Olympus", next_at=None, due_at=None, error="no such zone")
+
+
+def test_why_it_cannot_be_fired_stays_told_whatever_somebody_triggers():
+    schedule = declared(Cron("0 9 * * *", timezone="UTC"))
+    cannot_be_read(schedule)
+    schedules.trigger(schedule.pk, {"n": 1}, "", None)
+    assert now_of(schedule).error == "no such zone"
+
+
+def test_why_it_cannot_be_fired_stays_told_whatever_somebody_fills_in():
+    schedule = declared(Every(hours(1)))
+    Schedule.objects.filter(pk=schedule.pk).update(error="a defect")
+    assert schedules.backfill(schedule.pk, past(2), past(0), 10, "", None)
+    assert now_of(schedule).error == "a defect"
+
+
+@pytest.mark.parametrize("has_next", [True, False])
+def test_what_waited_and_begins_says_nothing_of_a_calendar_that_cannot_be_read(has_next):
+    schedule = declared(Cron("0 9 * * *", timezone="UTC", overlap="queue_one"))
+    fire(schedule)
+    fire(schedule)
+    if not has_next:
+        cannot_be_read(schedule)
+    Schedule.objects.update(error="no such zone")
+    end_runs()
+    assert firing.fire_queued(None)
+    assert outcomes(schedule) == ["started", "started"]
+    assert now_of(schedule).error == ("" if has_next else "no such zone")
+
+
+@pytest.mark.parametrize("good_last", [True, False])
+def test_of_ticks_that_are_fired_together_the_last_one_says_whether_it_could_be(good_last):
+    first, second = (broken, lambda tick: {}) if good_last else (lambda tick: {}, broken)
+    answers = iter([first, second])
+    schedule = declared(
+        Every(minutes(10), overlap="allow", catch_up="all", input=lambda tick: next(answers)(tick))
+    )
+    fire(schedule, later=minutes(10))
+    assert sorted(outcomes(schedule)) == ["failed", "started"]
+    assert (now_of(schedule).error == "") is good_last
 
 
 # -- off by failures -------------------------------------------------------------------------

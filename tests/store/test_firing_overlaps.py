@@ -6,7 +6,7 @@ import pytest
 
 from durable_django import Every, hours, minutes
 from durable_django.definition import registry
-from durable_django.models import AuditEntry, Execution, ScheduleTick
+from durable_django.models import AuditEntry, Execution, Schedule, ScheduleTick
 from durable_django.store import clock, firing, schedules, synchronising, timetable, waking
 from durable_django.store.transactions import lock_execution
 
@@ -150,6 +150,32 @@ def test_a_tick_that_waits_and_cannot_be_started_is_told():
     assert outcomes(schedule) == ["started", "failed"]
     assert "NotSerializable" in now_of(schedule).error
     assert now_of(schedule).queued_at is None
+
+
+def test_those_whose_run_goes_on_keep_no_other_from_its_turn_and_are_asked_for_nothing(
+    monkeypatch,
+):
+    asked = []
+    names = "abcd"
+    entries = [
+        Every(EVERY, overlap="queue_one", name=name, input=lambda tick, n=name: asked.append(n))
+        for name in names
+    ]
+    declared(*entries)
+    rows = [Schedule.objects.get(name=name) for name in names]
+    for _ in range(2):
+        at_next(rows[0])
+        firing.fire_due(None)
+    assert [outcomes(row) for row in rows] == [["started", "queued"]] * 4
+    Execution.objects.filter(tags={"schedule": "d"}).update(
+        status="completed", finished_at=clock.now()
+    )
+    asked.clear()
+    monkeypatch.setattr(timetable, "BATCH", 2)
+    assert firing.fire_queued(None)
+    assert not firing.fire_queued(None)
+    assert asked == ["d"]
+    assert [now_of(row).queued_at is None for row in rows] == [False, False, False, True]
 
 
 @pytest.mark.parametrize("retires", [True, False])

@@ -216,6 +216,38 @@ def test_an_expression_that_can_be_read_by_now_is_aimed_without_a_change_of_code
     assert (after.next_at.hour, after.error) == (3, "")
 
 
+def test_one_that_nothing_is_to_come_of_is_aimed_again_also_where_its_error_is_gone():
+    schedule = declared(NIGHTLY)
+    Schedule.objects.update(next_at=None, due_at=None, error="")
+    assert synchronising.synchronise() == 1
+    assert now_of(schedule).next_at.hour == 3
+    assert synchronising.synchronise() == 0
+
+
+def test_one_whose_error_is_gone_and_that_still_cannot_be_read_is_told_again(monkeypatch):
+    schedule = declared(NIGHTLY)
+    Schedule.objects.update(next_at=None, due_at=None, error="")
+
+    def unknown(schedule):
+        raise ValueError("no such zone here")
+
+    monkeypatch.setattr(synchronising.ticking, "calendar", unknown)
+    synchronising.synchronise()
+    assert now_of(schedule).error == "ValueError: no such zone here"
+
+
+def test_a_calendar_that_has_ended_is_left_alone(monkeypatch):
+    class Ended:
+        def after(self, moment):
+            return None
+
+    schedule = declared(NIGHTLY)
+    Schedule.objects.update(next_at=None, due_at=None)
+    monkeypatch.setattr(synchronising.ticking, "calendar", lambda schedule: Ended())
+    assert synchronising.synchronise() == 0
+    assert (now_of(schedule).next_at, now_of(schedule).error) == (None, "")
+
+
 def test_an_input_that_cannot_be_stored_is_told_at_once_and_at_its_tick():
     schedule = declared(Every(60, input={"model": object()}))
     assert "NotSerializable" in schedule.error

@@ -176,3 +176,26 @@ def test_durations_beyond_the_calendar_are_as_good_as_for_ever():
     assert due(schedule, NINE + MINUTE).ticks == (NINE,)
     ticking.aim(schedule, NINE)
     assert schedule.due_at is not None
+
+
+# -- keys ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["nightly", "a: b", "trigger:7", ""])
+def test_the_key_of_a_run_tells_its_tick(name):
+    timed = ticking.run_key(name, ticking.spelled(NINE))
+    triggered = ticking.run_key(name, ticking.of_trigger(7))
+    assert (ticking.tick_of(name, timed), ticking.tick_of(name, triggered)) == (NINE, 7)
+    assert ticking.tick_of("other", timed) is None
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        *("", "x", "schedule:nightly", "schedule:nightly:", "schedule:nightly:x"),
+        *("schedule:nightly:trigger:", "schedule:nightly:trigger:x"),
+        *("schedule:nightly:2026-03-02T09:00:00", "schedule:nightly:0001-01-01T00:00:00+14:00"),
+    ],
+)
+def test_a_key_that_somebody_made_up_tells_none(key):
+    assert ticking.tick_of("nightly", key) is None

@@ -132,6 +132,20 @@ def test_a_dry_run_tells_and_changes_nothing(terminal, Order):
     assert statuses() == ["cancelled", "pending"]
 
 
+@pytest.mark.parametrize("stream", ["sys.stdin", "sys.stderr"])
+def test_where_nobody_can_be_asked_nothing_is_done(terminal, Order, monkeypatch, stream):
+    Order.start()
+    Asked(monkeypatch, "yes\n")
+    with monkeypatch.context() as closed:
+        closed.setattr(stream, None)
+        with pytest.raises(chosen.Refused, match="Nobody can be asked here: say --yes"):
+            chosen.confirm("Cancel 1 execution?")
+    monkeypatch.setattr("sys.stdin", None)
+    said = terminal("cancel", "--workflow", "take_order")
+    assert (said.code, statuses()) == (2, ["pending"])
+    assert "Nobody can be asked here: say --yes" in said.err
+
+
 def test_a_filter_asks_before_it_cancels(terminal, Order, monkeypatch):
     Order.start()
     Asked(monkeypatch, "no\n")

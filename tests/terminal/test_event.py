@@ -91,12 +91,14 @@ def test_a_published_event_may_be_kept_for_those_that_come(terminal, Order):
     [
         ([], 2, "give the id of a run and a name"),
         (["ID"], 2, "give the id of a run and a name"),
-        (["ID", ""], 1, "name"),
+        (["ID", ""], 2, "name"),
+        (["ID", "payment", "--idempotency-key", ""], 2, "idempotency_key"),
         (["ID", "payment", "--payload", "paid"], 2, "a text stands in quotes"),
         (["ID", "payment", "--keep", "1h"], 2, "--keep goes with --publish"),
         (["ID", "--publish", "payment"], 2, "--publish goes to all that wait"),
         (["--publish", "payment", "--keep", "long"], 2, "--keep is written like"),
-        (["--publish", "p" * 300], 1, "name"),
+        (["--publish", "p" * 300], 2, "name"),
+        (["--publish", " "], 2, "name"),
         (["00000000", "payment"], 3, "no run has an id"),
     ],
 )

@@ -1,15 +1,12 @@
-"""The frame of the terminal: options, exit codes, errors, colours, widths, closed pipes."""
+"""The frame of the terminal: options, exit codes, errors, colours, widths."""
 
 import io
 import json
 import os
-import signal
-import subprocess
-import sys
 
 import pytest
 from django.core.exceptions import ValidationError
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db import OperationalError
 
 from durable_django.exceptions import InvalidState, WorkflowNotFound
@@ -93,6 +90,46 @@ def test_ctrl_c_ends_with_130_and_says_nothing(terminal, monkeypatch):
     assert (said.code, said.out, said.err) == (130, "", "")
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["lits"], "invalid choice: 'lits'"),
+        (["list", "--nonsense"], "unrecognized arguments: --nonsense"),
+        (["list", "--limit", "0"], "argument --limit: must be at least 1, not 0"),
+        (["list", "--limit", "9" * 20], "argument --limit: must be at most 1000000000"),
+        (["list", "--limit", "9" * 5_000], "is no whole number"),
+        (["list", "--tag"], "argument --tag: expected one argument"),
+        (["prune"], "the following arguments are required: --older-than"),
+        (["queues", "show", "default"], "invalid choice: 'show'"),
+    ],
+)
+def test_wrong_usage_is_a_document_for_programs(terminal, words, told):
+    said = terminal(*words, "--json")
+    assert (said.code, said.out) == (2, "")
+    assert told in json.loads(said.err)["error"]
+    to_people = terminal(*words)
+    assert (to_people.code, told in to_people.err.replace("\n", " ")) == (2, True)
+    assert to_people.err.startswith("usage:")
+
+
+@pytest.mark.parametrize("option", ["--workflow", "--queue", "--tag"])
+def test_bytes_that_are_no_text_are_wrong_usage(terminal, option):
+    typed = os.fsdecode(b"caf\xe9")
+    said = terminal("list", option, typed)
+    assert (said.code, said.err) == (2, "error: an argument is no UTF-8: caf\\udce9\n")
+    assert json.loads(terminal("list", option, typed, "--json").err)["error"]
+
+
+def test_json_is_what_argparse_takes_for_it(terminal):
+    assert json.loads(terminal("list", "--limit", "0", "--js").err)
+    assert terminal("list", "--limit", "0", "--", "--json").err.startswith("usage:")
+
+
+def test_code_that_calls_the_command_wrongly_is_told_so():
+    with pytest.raises(CommandError, match="must be at least 1"):
+        call_command("durable", "list", "--limit", "0", "--json")
+
+
 def test_code_that_calls_the_command_reads_its_output(db, capsys):
     call_command("durable", "list")
     assert capsys.readouterr().out == "No runs.\n"
@@ -162,41 +199,3 @@ def test_a_terminal_that_speaks_ascii_gets_signs_it_knows(terminal, Order, durab
     said = stream.buffer.getvalue().decode("ascii")
     assert "+ completed" in said
     assert "Zo\\xeb" in said
-
-
-# -- processes -------------------------------------------------------------------------------
-
-
-def test_a_reader_that_goes_away_is_no_error(child_environment, durable):
-    make_order().start()
-    command = [sys.executable, "manage.py", "durable", "list", "--json"]
-    read, write = os.pipe()
-    os.close(read)
-    done = subprocess.run(
-        command, env=child_environment, stdout=write, stderr=subprocess.PIPE, text=True, check=False
-    )
-    os.close(write)
-    assert (done.returncode, done.stderr) == (141, "")
-
-
-def test_ctrl_c_stops_looking_and_not_the_run(child_environment, durable):
-    run = make_order().start()
-    command = [sys.executable, "manage.py", "durable", "show", str(run.pk), "--follow"]
-    with subprocess.Popen(
-        command,
-        env=child_environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        # Whoever starts the tests in the background has them ignore it, and what they start.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    ) as process:
-        try:
-            assert process.stdout.readline().startswith("order v1")
-            process.send_signal(signal.SIGINT)
-            _, err = process.communicate(timeout=60)
-        finally:
-            process.kill()
-    assert (process.returncode, err) == (130, "")
-    run.refresh_from_db()
-    assert run.status == "pending"

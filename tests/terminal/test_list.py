@@ -3,7 +3,7 @@
 import pytest
 
 from durable_django import days
-from durable_django.models import Execution
+from durable_django.models import Execution, Queue
 from durable_django.store import clock
 
 from .workflows import HOSTILE, make_claim, make_order
@@ -33,12 +33,13 @@ def test_an_empty_database_is_told(terminal):
 
 def test_runs_are_narrowed_down(terminal, Order, durable):
     later = clock.now() + days(1)
+    Queue.objects.create(name="other", created_at=later)
     waiting = Order.start(tags={"customer": 42}, scheduled_at=later)
     completed = durable.run(Order, tags=["vip"])
     claim = make_claim().start()
     for words, found in [
         (["--workflow", "claim"], [claim]),
-        (["--workflow", "unknown"], []),
+        (["--workflow", "claim", "--status", "completed"], []),
         (["--status", "completed"], [completed]),
         (["--status", "active"], [claim, waiting]),
         (["--status", "completed,pending"], [claim, completed]),
@@ -47,7 +48,7 @@ def test_runs_are_narrowed_down(terminal, Order, durable):
         (["--tag", "vip"], [completed]),
         (["--tag", "customer=42"], [waiting]),
         (["--queue", "default", "--workflow", "order"], [completed, waiting]),
-        (["--queue", "other"], []),
+        (["--queue", "other", "--workflow", "claim"], []),
         (["--before", str(completed.pk)], [waiting]),
         (["--limit", "1"], [claim]),
     ]:

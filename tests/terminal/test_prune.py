@@ -125,7 +125,11 @@ def test_what_stays_because_something_of_it_has_not_ended_is_told(terminal, two)
 @pytest.mark.parametrize(
     ("words", "code", "told"),
     [
-        (["--older-than", "30"], 0, "There are no runs"),
+        (["--older-than", "30"], 2, "--older-than needs a unit, w, d, h, m or s: 30d is 30 days"),
+        (["--older-than", " 0.5 "], 2, "--older-than needs a unit"),
+        (["--older-than", "0"], 2, "--older-than needs a unit"),
+        (["--older-than", "30s"], 0, "There are no runs"),
+        (["--older-than", "0d"], 0, "There are no runs"),
         (["--older-than", "a month"], 2, "--older-than is written like 30s, 10m, 1h 30m or 7d"),
         (["--older-than", "-1d"], 2, ""),
         ([], 2, "--older-than"),

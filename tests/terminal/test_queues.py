@@ -169,5 +169,5 @@ def test_where_no_worker_is_alive_it_says_how_to_start_one(terminal):
     worker(status="dead")
     said = terminal("workers")
     assert (said.code, said.out) == (0, "No worker is alive. Start one: manage.py durable_worker\n")
-    said = terminal("workers", "--all", "--queue", "slow")
-    assert said.out.startswith("There is no worker that serves slow.")
+    said = terminal("workers", "--all", "--queue", "default")
+    assert said.out.startswith("There is no worker that serves default.")

@@ -1,6 +1,7 @@
 """The command ``schedules``: what it says of schedules, and that it does what the admin does."""
 
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -9,6 +10,7 @@ from durable_django import schedules as api
 from durable_django.definition import registry
 from durable_django.models import AuditEntry, Execution, Schedule, ScheduleTick
 from durable_django.store import clock
+from tests.admin.rows import make_tick
 
 NAME = "tests.reports: nightly"
 
@@ -64,12 +66,24 @@ def test_a_narrow_screen_keeps_what_matters_most(terminal, nightly):
     assert max(map(len, said.lines)) <= 60
 
 
-def test_the_list_of_a_workflow(terminal, nightly):
-    assert terminal("schedules", "--workflow", "tests.other").out == "There are no schedules.\n"
+def test_the_list_of_a_workflow(terminal, nightly, declared_without):
+    said = terminal("schedules", "--workflow", "tests.declared")
+    assert said.out == "There are no schedules.\n"
     found = terminal("schedules", "--workflow", "tests.reports", "--json").json["schedules"]
     assert [row["name"] for row in found] == ["nightly"]
     assert found[0]["state"] == "on"
     assert found[0]["words"] == "At 09:00 every day, America/New_York"
+
+
+@pytest.fixture
+def declared_without():
+    class Declared(Workflow):
+        class Meta:
+            name = "tests.declared"
+
+        @step
+        def go(self):
+            pass
 
 
 def test_one_is_shown_with_its_next_ten_ticks_and_its_last(terminal, nightly):
@@ -89,6 +103,39 @@ def test_one_is_shown_with_its_next_ten_ticks_and_its_last(terminal, nightly):
 def test_one_is_named_by_its_key_in_two_words_or_by_its_workflow(terminal, nightly, words):
     assert terminal("schedules", "show", *words, "--json").json["id"] == nightly.pk
     assert terminal("schedules", "show", nightly.pk, "--json").json["id"] == nightly.pk
+
+
+def test_one_whose_workflow_is_in_no_code_any_more_is_switched_off_and_deleted(terminal, nightly):
+    Schedule.objects.update(workflow_name="tests.gone", source="code")
+    refused = terminal("schedules", "delete", "tests.gone")
+    assert (refused.code, refused.out) == (1, "")
+    assert "switch it off, then delete it" in refused.err
+    terminal("schedules", "disable", "tests.gone")
+    said = terminal("schedules", "delete", "tests.gone")
+    assert said.out == "tests.gone: nightly is deleted. Runs that it has started stay.\n"
+    assert not Schedule.objects.exists()
+
+
+def test_until_when_ticks_were_missed_is_told_on_the_readers_clock(terminal, nightly, monkeypatch):
+    """Programs read it as it is kept, in UTC."""
+    tokyo = "durable_django.management.commands.durable.terminal_zone"
+    monkeypatch.setattr(tokyo, lambda: ZoneInfo("Asia/Tokyo"))
+    kept = "until 2026-03-02T21:30:00+00:00"
+    make_tick(nightly, "missed", detail=kept)
+    shown = terminal("schedules", "show", NAME, width=200).out
+    assert "until 2026-03-03 06:30:00 JST" in shown
+    assert kept not in shown
+    (tick,) = terminal("schedules", "show", NAME, "--json").json["ticks"]
+    assert tick["detail"] == kept
+
+
+@pytest.mark.parametrize(
+    "detail",
+    ["until noon", "until 2026-03-02", "2026-03-02T21:30:00+00:00", "until 9999-12-31T23:30:00Z"],
+)
+def test_what_is_no_such_time_is_shown_as_it_is_kept(terminal, nightly, detail):
+    make_tick(nightly, "missed", detail=detail)
+    assert detail in terminal("schedules", "show", NAME, width=200).out
 
 
 def test_one_that_is_not_there_is_not_found(terminal, nightly):
@@ -203,6 +250,23 @@ def test_what_makes_no_sense_is_told_and_nothing_is_made(terminal, words, told):
     assert told in said.err
     assert said.err.startswith("error: ")
     assert not Schedule.objects.exists()
+
+
+def test_the_queue_of_the_workflow_can_be_had_back(terminal, nightly):
+    assert terminal("schedules", "change", NAME, "--queue", "slow").code == 0
+    assert Schedule.objects.get().queue == "slow"
+    assert terminal("schedules", "change", NAME, "--jitter", "1m").code == 0
+    assert Schedule.objects.get().queue == "slow"
+    said = terminal("schedules", "change", NAME, "--queue", "")
+    assert (said.code, said.err, Schedule.objects.get().queue) == (0, "", "")
+    run = api.trigger_schedule(NAME)
+    assert run.queue == "default"
+
+
+def test_one_may_be_made_with_the_queue_of_the_workflow(terminal):
+    words = ("create", "tests.reports", "--cron", "@daily", "--queue", "")
+    assert terminal("schedules", *words).code == 0
+    assert Schedule.objects.get().queue == ""
 
 
 def test_two_of_one_name_are_refused(terminal, nightly):

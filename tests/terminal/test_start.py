@@ -121,10 +121,14 @@ def test_a_run_may_be_started_for_later_in_the_zone_of_the_terminal(terminal, Or
         (["take_order", "--input", '{"total": 13}'], 1, "KeyError: 'unlucky'"),
         (["take_order", "--at", "tomorrow"], 2, "--at is a time such as"),
         (["take_order", "--timeout", "long"], 2, "--timeout is written like"),
-        (["take_order", "--priority", "70000"], 1, "priority"),
-        (["take_order", "--queue", ""], 1, "queue"),
-        (["take_order", "--tag", ""], 1, "tags must be non-empty"),
-        (["take_order", "--key", "k" * 300], 1, "idempotency_key"),
+        (["take_order", "--priority", "70000"], 2, "priority"),
+        (["take_order", "--queue", ""], 2, "queue"),
+        (["take_order", "--queue", "  "], 2, "queue"),
+        (["take_order", "--tag", ""], 2, "tags must be non-empty"),
+        (["take_order", "--tag", "$=1"], 2, "tags"),
+        (["take_order", "--timeout", "0"], 2, "timeout is 0"),
+        (["take_order", "--key", "k" * 300], 2, "idempotency_key"),
+        (["take_order", "--key", ""], 2, "idempotency_key"),
     ],
 )
 def test_what_is_wrong_is_named_and_starts_nothing(terminal, Order, words, code, told):
@@ -140,6 +144,33 @@ def test_an_input_over_the_limit_is_refused(terminal, Order, settings):
     settings.DURABLE = {**settings.DURABLE, "MAX_PAYLOAD_BYTES": 100}
     said = terminal("start", "take_order", "--input", json.dumps({"name": "x" * 100}))
     assert (said.code, "are more than the 100 allowed" in said.err) == (2, True)
+
+
+def test_a_queue_that_is_not_there_is_not_found(terminal, Order, settings):
+    settings.DURABLE = {**settings.DURABLE, "QUEUES": {"orders": {}}}
+    said = terminal("start", "take_order", "--queue", "ordres")
+    assert (said.code, 'did you mean "orders"?' in said.err) == (3, True)
+
+
+def test_where_stdin_is_closed_nothing_is_piped_in(terminal, Order, monkeypatch):
+    monkeypatch.setattr("sys.stdin", None)
+    said = terminal("start", "take_order", "--input", "-")
+    assert said.code == 2
+    assert said.err == "error: --input -: nothing is piped in, stdin is closed\n"
+    assert terminal("start-many", "take_order", "-").code == 2
+
+
+def test_what_is_piped_in_and_cannot_be_read_is_told(terminal, Order, monkeypatch):
+    class Broken(io.RawIOBase):
+        def readable(self):
+            return True
+
+        def readinto(self, into):
+            raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BufferedReader(Broken())))
+    said = terminal("start", "take_order", "--input", "-")
+    assert (said.code, "cannot be read: Input/output error" in said.err) == (2, True)
 
 
 def test_an_error_is_one_document_for_programs(terminal, Order):
@@ -163,7 +194,7 @@ def test_a_run_may_be_followed_from_its_start(terminal, Order, driven):
     assert (said.code, "charge" in said.out) == (0, True)
     assert terminal("start", "take_order", "--input", '{"declined": 1}', "--follow").code == 1
     lines = terminal("start", "take_order", "--follow", "--json").lines
-    assert {json.loads(line)["type"] for line in lines} == {"run", "attempt"}
+    assert {json.loads(line)["type"] for line in lines} == {"run", "attempt", "history"}
     assert terminal("start", "take_order", "--follow", "--wait").code == 2
 
 

@@ -79,10 +79,28 @@ def test_a_queue_that_is_too_old_fails_the_check(terminal, Order, make_worker):
     assert said.code == 1
     assert "! Queue default: the oldest has been ready for 6 min" in said.out
     assert terminal("status", "--check", "--max-age", "10m").code == 0
-    assert terminal("status", "--check", "--queue", "other").code == 0
     assert codes(terminal("status", "--json")) == ["too_old"]
     api_queues.pause_queue("default")
     assert terminal("status", "--check").code == 0
+
+
+def test_only_the_queues_that_are_named_are_checked(terminal, Order, make_worker, settings):
+    settings.DURABLE = {**settings.DURABLE, "QUEUES": {"mail": {}, "reports": {}}}
+    make_worker(queues=["default", "mail"])
+    run = Order.start()
+    Execution.objects.filter(pk=run.pk).update(ready_at=clock.now() - minutes(6))
+    for words, code in [(["mail"], 0), (["reports"], 0), (["mail", "--queue", "default"], 1)]:
+        assert terminal("status", "--check", "--queue", *words).code == code
+
+
+@pytest.mark.parametrize("words", [["--check"], ["--check", "--json"], []])
+def test_a_queue_that_nobody_has_is_not_well(terminal, make_worker, words):
+    make_worker(queues=["default", "mail"])
+    said = terminal("status", "--queue", "mial", *words)
+    assert (said.code, said.out) == (3, "")
+    assert "no queue is called" in said.err
+    assert "did you mean" in said.err
+    assert terminal("status", "--queue", "default", *words).code == 0
 
 
 def test_a_queue_that_is_too_deep_fails_the_check(terminal, Order, make_worker):

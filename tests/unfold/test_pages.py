@@ -40,6 +40,7 @@ def lists() -> Iterator[str]:
     others = ("pendinginput", "queue", "schedule", "worker", "workflowdefinition")
     for name in ("overview", "execution", *others):
         yield reverse(f"admin:durable_django_{name}_changelist")
+    yield reverse("admin:durable_django_overview_metrics")
 
 
 def test_the_theme_is_on(client):

@@ -6,16 +6,13 @@ told by the other tabs.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
-from uuid import UUID
 
-from django.utils.translation import gettext, ngettext
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext
 
-from ...conf import settings
-from ...models import AuditEntry
+from ...showing.audit import Change, Deed, read_deeds
 from ...showing.learning import unreadable
 from ...showing.visible import visible
 from .. import moments
@@ -24,25 +21,6 @@ from ..shown import Entry, ValueView
 
 ENTRIES_PER_PAGE: Final = 50
 CHANGES_MAX: Final = 200
-PATHS_MAX: Final = 20
-
-# What an entry tells in words; where it says something else, it stands as it is under its key.
-FACTS: Final = {
-    "node": _("Node"),
-    "name": _("Name"),
-    "key": _("Key"),
-    "path": _("Visit"),
-    "idempotency_key": _("Idempotency key"),
-}
-# Said of an entry where it holds a yes.
-SAID: Final = {
-    "compensate": _("What it had completed is undone."),
-    "new_input": _("The new run has another input."),
-    "published": _("It was published to every run that waited for it."),
-}
-RUNS: Final = {"new": _("New run"), "original": _("Run again from")}
-# Told together: as changes, or with the visits. Where in the run an edit falls is for the engine.
-APART: Final = frozenset({"set", "removed", "before", "paths", "count", "forgotten", "seq"})
 
 
 @dataclass(frozen=True)
@@ -85,106 +63,53 @@ class EntryView:
 def context(page: RunRequest) -> dict[str, Any]:
     """A page of the audit trail of the run; for a member, of the run it belongs to."""
     run_id = page.above[0].pk if page.above else page.run.pk
-    rows = AuditEntry.objects.using(settings.DATABASE).filter(execution_id=run_id).order_by("-id")
     before = page.request.GET.get("before", "")
     is_first_page = not (before.isascii() and before.isdigit() and len(before) <= 18)
-    if not is_first_page:
-        rows = rows.filter(id__lt=int(before))
-    found = list(rows[: ENTRIES_PER_PAGE + 1])
+    found = read_deeds(
+        run_id, page.mask, ENTRIES_PER_PAGE + 1, None if is_first_page else int(before)
+    )
     shown = found[:ENTRIES_PER_PAGE]
-    details = [_detail(page, entry) for entry in shown]
     return {
-        "entries": [_view(page, *pair) for pair in zip(shown, details, strict=True)],
-        "before": shown[-1].pk if len(found) > len(shown) else None,
+        "entries": [_view(page, deed) for deed in shown],
+        "before": shown[-1].entry.pk if len(found) > len(shown) else None,
         "is_first_page": is_first_page,
     }
 
 
-def _detail(page: RunRequest, entry: AuditEntry) -> Mapping[str, Any] | None:
-    """What an entry holds, None where it cannot be read here. The mask learns its secrets."""
-    try:
-        detail = entry.detail
-    except ValueError:
-        return None
-    page.mask.learn(detail)
-    if "value" in detail and any(map(page.mask.hides, _keys(detail))):
-        page.mask.learn_secret(detail["value"])
-    return detail
-
-
-def _keys(detail: Mapping[str, Any]) -> tuple[str, ...]:
-    """The names that the value in an entry may stand under."""
-    return tuple(str(detail[key]) for key in ("node", "name") if detail.get(key))
-
-
-def _view(page: RunRequest, entry: AuditEntry, detail: Mapping[str, Any] | None) -> EntryView:
-    told = detail or {}
-    changes = list(_changes(page, told))
+def _view(page: RunRequest, deed: Deed) -> EntryView:
+    entry = deed.entry
+    changes = list(deed.changes(page.mask))
     most = len(changes) if page.whole else CHANGES_MAX
     return EntryView(
         number=entry.pk,
         anchor=f"entry-{entry.pk}",
         what=str(entry.get_verb_display()),
-        by=visible(entry.by) or gettext("code"),
+        by=visible(deed.by),
         when=moments.ago(entry.created_at, page.now),
         at=moments.at(entry.created_at, page.now),
         reason=page.part.text(entry.reason),
-        problem=unreadable() if detail is None else "",
-        said=[*(str(SAID[key]) for key in SAID if told.get(key)), *_forgotten(told)],
-        facts=list(_facts(page, told)),
-        changes=changes[:most],
+        problem="" if deed.is_readable else unreadable(),
+        said=deed.said(),
+        facts=list(_facts(page, deed)),
+        changes=[_change(page, change) for change in changes[:most]],
         more_changes=len(changes[most:]),
-        rest=list(_rest(page, told)),
+        rest=[Entry(visible(key), page.part.given(value)) for key, value in deed.rest(page.mask)],
     )
 
 
-def _facts(page: RunRequest, detail: Mapping[str, Any]) -> Iterator[Fact]:
-    for key, label in FACTS.items():
-        if isinstance(detail.get(key), str) and detail[key]:
-            yield Fact(str(label), page.part.text(detail[key]))
-    for key, label in RUNS.items():
-        if key in detail:
-            pk = UUID(str(detail[key]))
-            address = page.doors.run(pk)
-            yield Fact(str(label), str(pk) if address else gettext("not for you to see"), address)
-    paths = [page.part.text(str(path)) for path in detail.get("paths", ())]
-    if paths:
-        more = max(int(detail.get("count", 0)), len(paths)) - len(paths[:PATHS_MAX])
-        listed = ", ".join(paths[:PATHS_MAX])
-        rest = ngettext("and %(n)s more", "and %(n)s more", more) % {"n": more} if more else ""
-        yield Fact(gettext("Visits"), f"{listed} {rest}".rstrip())
+def _facts(page: RunRequest, deed: Deed) -> Iterator[Fact]:
+    for label, text in deed.facts(page.part.text):
+        yield Fact(label, text)
+    for label, pk in deed.runs():
+        address = page.doors.run(pk)
+        yield Fact(label, str(pk) if address else gettext("not for you to see"), address)
+    if visits := deed.visits(page.part.text):
+        yield Fact(gettext("Visits"), visits)
 
 
-def _forgotten(detail: Mapping[str, Any]) -> Iterator[str]:
-    count = len(detail.get("forgotten", ()))
-    if count:
-        told = ngettext(
-            "What %(n)s wait had given was forgotten.",
-            "What %(n)s waits had given was forgotten.",
-            count,
-        )
-        yield told % {"n": count}
-
-
-def _changes(page: RunRequest, detail: Mapping[str, Any]) -> Iterator[ChangeView]:
-    before, given = detail.get("before", {}), detail.get("set", {})
-    for key in (*given, *detail.get("removed", ())):
-        yield ChangeView(
-            visible(key),
-            _shown(page, before[key], key) if key in before else None,
-            _shown(page, given[key], key) if key in given else None,
-        )
-
-
-def _rest(page: RunRequest, detail: Mapping[str, Any]) -> Iterator[Entry]:
-    """All that is told by none of the others, so that nothing that was written is left out."""
-    for key, value in detail.items():
-        is_text = isinstance(value, str)
-        if key in APART or key in SAID or key in RUNS or (key in FACTS and is_text):
-            continue
-        keys = (key, *_keys(detail)) if key == "value" else (key,)
-        yield Entry(visible(key), _shown(page, value, *keys))
-
-
-def _shown(page: RunRequest, value: Any, *keys: str) -> ValueView:
-    return page.part.given(page.mask.under_any(keys, value))
+def _change(page: RunRequest, change: Change) -> ChangeView:
+    return ChangeView(
+        visible(change.key),
+        page.part.given(change.before) if change.was_there else None,
+        page.part.given(change.after) if change.is_there else None,
+    )

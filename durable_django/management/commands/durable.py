@@ -7,20 +7,30 @@ from __future__ import annotations
 
 import argparse
 import getpass
+import io
 import os
 import sys
 from argparse import Namespace
-from typing import Any, cast
+from typing import IO, Any, cast
 
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.core.management.base import BaseCommand, CommandParser, no_translations
+from django.core.management.base import BaseCommand, CommandParser, OutputWrapper, no_translations
 from django.db import DatabaseError, ProgrammingError
 from django.utils import timezone
 
 from ...exceptions import DurableError
 from ...terminal import COMMANDS
-from ...terminal.command import INTERRUPTED, NOT_FOUND, PIPE_CLOSED, REFUSED, Refused
+from ...terminal.command import (
+    INTERRUPTED,
+    NOT_FOUND,
+    PIPE_CLOSED,
+    REFUSED,
+    WRONG_USAGE,
+    Refused,
+    Unwritable,
+)
 from ...terminal.command import Command as Part
+from ...terminal.parser import Parser
 from ...terminal.screen import Terminal
 from ...terminal.zone import terminal_zone
 
@@ -33,9 +43,15 @@ class Command(BaseCommand):
     requires_system_checks = []
     _called_from_command_line = False
 
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
+        """Django's, which says to programs what is wrong as it says it of all else."""
+        parser = super().create_parser(prog_name, subcommand, **kwargs)
+        parser.__class__ = Parser  # Django lets nobody name another one
+        return parser
+
     def add_arguments(self, parser: CommandParser) -> None:
         parser.epilog = "manage.py durable COMMAND --help tells more of each."
-        parts = parser.add_subparsers(metavar="COMMAND", required=True)
+        parts = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
         for cls in COMMANDS:
             part = cls()
             inner = parts.add_parser(
@@ -53,29 +69,47 @@ class Command(BaseCommand):
     @no_translations
     def handle(self, *args: Any, **options: Any) -> None:
         terminal = self._terminal(options)
+        try:
+            code = self._run(terminal, options)
+        except BrokenPipeError:
+            _drop(sys.stdout, sys.stderr)
+            code = PIPE_CLOSED
+        if code:
+            raise SystemExit(code)
+
+    def _run(self, terminal: Terminal, options: dict[str, Any]) -> int:
         part: Part = options["_part"]
         try:
+            if self.stdout._out is None:  # before anything is done that could not be told
+                raise Unwritable("stdout is closed")
             with timezone.override(terminal_zone()):
                 code = part.run(terminal, Namespace(**options))
             terminal.out.file.flush()
         except Refused as refused:
-            terminal.error(refused.message)
+            if isinstance(refused, Unwritable):
+                _drop(sys.stdout)
+            _tell(terminal, refused.message)
             code = refused.code
         except KeyboardInterrupt:
             if terminal.err.is_terminal:
                 terminal.err.print()  # the terminal has written ^C
             code = INTERRUPTED
-        except BrokenPipeError:
-            code = _drop_stdout()
         except (DurableError, ValidationError, PermissionDenied, DatabaseError) as error:
             if options["traceback"]:
                 raise
-            terminal.error(_said(error))
+            _tell(terminal, _said(error))
             code = NOT_FOUND if type(error).__name__.endswith("NotFound") else REFUSED
-        if code:
-            raise SystemExit(code)
+        except UnicodeEncodeError as error:
+            if options["traceback"]:
+                raise
+            # Bytes that somebody typed, on their way to the database.
+            _tell(terminal, f"an argument is no UTF-8: {error.object}")
+            code = WRONG_USAGE
+        return code
 
     def _terminal(self, options: dict[str, Any]) -> Terminal:
+        if self.stderr._out is None:
+            self.stderr = OutputWrapper(io.StringIO())  # it was closed: nobody wants to hear
         for stream in (self.stdout, self.stderr):
             # Lines end where the terminal ends them, and colours are its own.
             stream.ending, stream.style_func = "", None
@@ -130,10 +164,17 @@ def _said(error: Exception) -> str:
     return text
 
 
-def _drop_stdout() -> int:
-    """Whoever read has gone; Python would complain of what it can no longer flush at exit."""
+def _tell(terminal: Terminal, what: str) -> None:
     try:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (OSError, ValueError):
-        pass
-    return PIPE_CLOSED
+        terminal.error(what)
+    except Unwritable:  # nobody can be told; the code says it
+        _drop(sys.stderr)
+
+
+def _drop(*streams: IO[str] | None) -> None:
+    """Nobody takes it; Python would complain of what it can no longer flush at exit."""
+    for stream in filter(None, streams):
+        try:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        except (OSError, ValueError):
+            pass
