@@ -104,16 +104,18 @@ class Dispatches:
                 return
             room = self._room(cluster)
             places = room.take(len(ids))
-            open_queues = [
+            queues = [
                 each for each in queues_of(self.executor, cluster) if gates.get(each, OPEN) == OPEN
             ]
-            if places and dispatching.is_any_left(open_queues, besides=all_ids):
+            hints = None
+            others = [each for each in queues if each != queue]
+            if not (places and others and dispatching.is_any_left(others, besides=all_ids)):
+                hints = dispatching.hand_over_these(queue, ids, places)
+            room.give_back(places - len(hints or ()))
+            if hints is None:
                 # Others wait for a place longer, or more urgently: it goes by priority.
-                room.give_back(places)
-                self._on_commit(partial(self.dispatch, open_queues))
+                self._on_commit(partial(self.dispatch, queues))
                 return
-            hints = dispatching.hand_over_these(ids, places)
-            room.give_back(places - len(hints))
             if hints and self.executor.is_transactional():
                 self.executor.send(cluster, hints)
                 return

@@ -54,13 +54,17 @@ def _hand_over(queue: str, count: int, worker_id: UUID | None) -> list[Hint]:
         return _mark([Hint(*row) for row in rows.values_list("id", "lease")[:count]])
 
 
-def hand_over_these(ids: Sequence[UUID], count: int) -> list[Hint]:
-    """Marks up to ``count`` of the executions that are ready, by priority, then age; for the
-    transaction that made them so."""
+def hand_over_these(queue: str, ids: Sequence[UUID], count: int) -> list[Hint] | None:
+    """Marks up to ``count`` of these executions of a queue that are ready, by priority, then age;
+    for the transaction that made them so. None, and nothing is done, where the turn is others':
+    that transaction may last, and is not to hold them."""
     if count < 1:
         return []
-    rows = _ready().filter(_NOT_HANDED_OVER, id__any=list(ids))
-    return _mark([Hint(*row) for row in rows.order_by(*_ORDER).values_list("id", "lease")[:count]])
+    rows = _ready().filter(_NOT_HANDED_OVER, queue=queue).order_by(*_ORDER)
+    found = [Hint(*row) for row in rows.values_list("id", "lease")[:count]]
+    if {hint.execution_id for hint in found} <= set(ids):
+        return _mark(found)
+    return None
 
 
 def _mark(found: list[Hint]) -> list[Hint]:

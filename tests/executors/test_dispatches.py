@@ -235,11 +235,12 @@ def test_an_engine_that_is_away_stops_nobody(installed, flow, is_within, monkeyp
     ],
 )
 def test_a_refusal_of_the_database_there_leaves_the_transaction_as_it_was(
-    installed, flow, monkeypatch, caplog, where, what
+    installed, flow, durable_settings, monkeypatch, caplog, where, what
 ):
     def refused(*args, **kwargs):
         Execution.objects.create(id=None)
 
+    durable_settings(QUEUES={"light": {}})
     installed()
     monkeypatch.setattr(where, what, refused)
     with caplog.at_level(logging.ERROR, "durable_django"), transaction.atomic():

@@ -5,6 +5,7 @@ import threading
 from datetime import timedelta
 
 import pytest
+from django.db import connections
 
 import durable_django as durable
 from durable_django import Workflow, sleep_for, step
@@ -81,6 +82,7 @@ def process():
             Serving.has_some.clear()
             while Engine.sent and not ending.is_set():
                 carrier.carry(Engine.sent.pop(0)[1], 30)
+        connections.close_all()
 
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()

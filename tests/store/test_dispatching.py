@@ -53,7 +53,16 @@ def test_only_what_is_ready_is_handed_over():
     other = make_run(queue="other")
     assert handed_over() == []
     ids = [run.pk for run in (running, cancelled, paused, later, other)]
-    assert dispatching.hand_over_these(ids, 9) == [Hint(other.pk, 0)]
+    assert dispatching.hand_over_these("default", ids, 9) == []
+    assert dispatching.hand_over_these("other", ids, 9) == [Hint(other.pk, 0)]
+
+
+def test_of_these_none_is_handed_over_while_it_is_the_turn_of_another():
+    first, urgent, last = make_run(), make_run(priority=1), make_run()
+    assert dispatching.hand_over_these("default", [first.pk, last.pk], 2) is None
+    assert dispatching.untaken(["default"]) == 0
+    ids = [last.pk, urgent.pk, first.pk]
+    assert dispatching.hand_over_these("default", ids, 2) == [Hint(urgent.pk, 0), Hint(first.pk, 0)]
 
 
 def test_the_statuses_stay_as_they_are():
