@@ -75,7 +75,8 @@ class Nursery:
         os.kill(self._pid, signal.SIGTERM)
         (code,) = until(self._exit_code)
         self._pid = None
-        if code:
+        # One that has just taken another's place may not have its own way to end yet.
+        if code not in (0, -signal.SIGTERM):
             self._count(code)
 
     def _exit_code(self) -> tuple[int, ...]:
