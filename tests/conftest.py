@@ -70,6 +70,20 @@ def _the_server_of_the_tests_is_not_ill() -> Iterator[None]:
 
 
 @pytest.fixture
+def no_other_workflows() -> Iterator[None]:
+    """The registry is empty, for the example project has schedules, too; it, the time and what is
+    left alone are as before after the test."""
+    from durable_django.definition import registry
+    from durable_django.store import clock, timetable
+
+    with registry.isolate():
+        registry._classes.clear()
+        yield
+    clock.reset()
+    timetable.forget()
+
+
+@pytest.fixture
 def spans(monkeypatch: pytest.MonkeyPatch) -> Any:
     """The project has set a provider of traces; what was told is in `spans.all`."""
     from opentelemetry import trace

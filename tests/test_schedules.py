@@ -15,23 +15,14 @@ from durable_django import Cron, Every, InvalidState, ScheduleNotFound, Workflow
 from durable_django import schedules as api
 from durable_django.definition import registry
 from durable_django.models import AuditEntry, Execution, Schedule, ScheduleTick
-from durable_django.store import clock, firing, timetable
+from durable_django.store import clock, firing
 
 from .store.scheduled import NAME, end_runs, fire, make_report, now_of, outcomes, past, runs
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_other_workflows")]
 
 HOURLY = Every(hours(1), name="hourly")
 START = datetime(2026, 3, 2, tzinfo=UTC)
-
-
-@pytest.fixture(autouse=True)
-def _isolated():
-    with registry.isolate():
-        registry._classes.clear()  # the example project has schedules, too
-        yield
-    clock.reset()
-    timetable.forget()
 
 
 @pytest.fixture

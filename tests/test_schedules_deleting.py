@@ -9,23 +9,14 @@ import durable_django as durable
 from durable_django import Every, InvalidState, hours
 from durable_django.definition import registry
 from durable_django.models import AuditEntry, Schedule, ScheduleTick, WorkerStatus
-from durable_django.store import clock, timetable
+from durable_django.store import clock
 from tests.admin.rows import make_worker
 
 from .store.scheduled import NAME, declared, fire, make_report, runs
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_other_workflows")]
 
 HOURLY = Every(hours(1), name="hourly")
-
-
-@pytest.fixture(autouse=True)
-def _isolated():
-    with registry.isolate():
-        registry._classes.clear()  # the example project has schedules, too
-        yield
-    clock.reset()
-    timetable.forget()
 
 
 @pytest.fixture

@@ -6,26 +6,16 @@ import pytest
 
 import durable_django as durable
 from durable_django import Every, hours
-from durable_django.definition import registry
 from durable_django.models import AuditEntry, Schedule, ScheduleTick
-from durable_django.store import clock, firing, overlapping, timetable
+from durable_django.store import clock, firing, overlapping
 
 from .store.rows import at_once
 from .store.scheduled import at_next, declared, end_runs, fire, outcomes, past, runs
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_other_workflows")]
 
 HOURLY = Every(hours(1), name="hourly")
 START = datetime(2026, 3, 2, tzinfo=UTC)
-
-
-@pytest.fixture(autouse=True)
-def _isolated():
-    with registry.isolate():
-        registry._classes.clear()  # the example project has schedules, too
-        yield
-    clock.reset()
-    timetable.forget()
 
 
 def test_a_trigger_starts_a_run_with_another_input():

@@ -9,12 +9,10 @@ from django.utils import timezone
 
 import durable_django as durable
 from durable_django import Every, hours
-from durable_django.definition import registry
-from durable_django.store import clock, timetable
 
 from .store.scheduled import declared, fire
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_other_workflows")]
 
 KATHMANDU = ZoneInfo("Asia/Kathmandu")
 START = datetime(2026, 3, 2, tzinfo=UTC)
@@ -22,12 +20,9 @@ ACTS = (durable.preview_backfill, durable.backfill_schedule)
 
 
 @pytest.fixture(autouse=True)
-def _isolated():
-    with registry.isolate(), timezone.override(KATHMANDU):
-        registry._classes.clear()  # the example project has schedules, too
+def _in_kathmandu():
+    with timezone.override(KATHMANDU):
         yield
-    clock.reset()
-    timetable.forget()
 
 
 @pytest.fixture

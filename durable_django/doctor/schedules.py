@@ -15,6 +15,7 @@ from ..definition import registry
 from ..exceptions import InvalidState, ScheduleNotFound
 from ..figures import Capped
 from ..models import Schedule
+from ..models.names import names_told
 from ..showing.schedules import mask_of
 from ..store import ticking
 from .finding import ERROR, INFO, WARNING, Finding, Fix, places
@@ -87,7 +88,7 @@ def _without_code(on: Sequence[Schedule], ward: Ward) -> Iterator[Finding]:
     known = {definition.definition.name for definition in registry.all()}
     told = [each.workflows for each in ward.fleet.workers if each.keeps and not each.is_overdue]
     if told and all(told):
-        known = {code.rpartition(" v")[0] for workflows in told for code in workflows}
+        known = set(names_told(told))
     elif ward.is_staffed:
         return  # one does not say what it has
     found = [schedule for schedule in on if schedule.workflow_name not in known]

@@ -1,7 +1,8 @@
-"""The workflows that runs have, whether code knows them or not."""
+"""The workflows that runs have, whether code knows them or not, and those that workers tell of."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from django.db import connections
@@ -24,3 +25,12 @@ def names_of_runs() -> list[str]:
     with connections[settings.DATABASE].cursor() as cursor:
         cursor.execute(sql)
         return [row[0] for row in cursor.fetchall()]
+
+
+def names_told(told: Iterable[Iterable[str]]) -> frozenset[str]:
+    """The names in what workers tell of their workflows, as it stands in ``Worker.workflows``.
+
+    >>> sorted(names_told([["ship v1", "ship v2"], ["pack v1"]]))
+    ['pack', 'ship']
+    """
+    return frozenset(str(each).rpartition(" v")[0] for workflows in told for each in workflows)

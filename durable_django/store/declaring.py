@@ -10,6 +10,7 @@ from datetime import timedelta
 
 from ..conf import settings
 from ..models import Schedule, ScheduleSource, Worker, WorkerStatus
+from ..models.names import names_told
 from . import clock, timetable
 
 
@@ -35,8 +36,4 @@ def _is_anywhere(workflow_name: str) -> bool:
     heard = clock.now() - timedelta(seconds=settings.LEASE_SECONDS)
     workers = Worker.objects.using(settings.DATABASE).order_by()
     alive = workers.filter(status=WorkerStatus.ALIVE, heartbeat_at__gte=heard)
-    return any(
-        code.rpartition(" v")[0] == workflow_name
-        for codes in alive.values_list("workflows", flat=True)
-        for code in codes
-    )
+    return workflow_name in names_told(alive.values_list("workflows", flat=True))

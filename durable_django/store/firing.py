@@ -201,8 +201,8 @@ def _tick(
         run = overlapping.begin(schedule, tick, prepared).run
         if run is not None:
             schedule.error = ""
-        if run is not None and schedule.overlap == Overlap.CANCEL_PREVIOUS:
-            overlapping.cancel_open(schedule, open_runs)
+            if schedule.overlap == Overlap.CANCEL_PREVIOUS:
+                overlapping.cancel_open(schedule, open_runs)
     return tick
 
 

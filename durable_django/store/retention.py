@@ -21,7 +21,7 @@ from ..definition.durations import to_seconds
 from ..definition.workflow import Workflow
 from ..models import Execution, Worker, WorkerStatus
 from ..models.ids import first_at
-from ..models.names import names_of_runs
+from ..models.names import names_of_runs, names_told
 from . import clock, trees
 from .pruning import BATCH, Chosen, Walk, in_transactions
 from .trees import Pruned, SomebodyCleans
@@ -120,8 +120,7 @@ def _kept_for() -> Mapping[str, float]:
 def _known_elsewhere() -> frozenset[str]:
     """The workflows that living workers say they have."""
     rows = Worker.objects.using(settings.DATABASE).filter(status=WorkerStatus.ALIVE)
-    lists = rows.values_list("workflows", flat=True)
-    return frozenset(str(each).rpartition(" v")[0] for known in lists for each in known)
+    return names_told(rows.values_list("workflows", flat=True))
 
 
 def prune_workers() -> int:

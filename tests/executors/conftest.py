@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 from django.db import connection
 
+from durable_django import Workflow, step
 from durable_django.conf import DEFAULTS
 from durable_django.definition import registry
 from durable_django.executors import dispatches as dispatching
@@ -33,6 +34,16 @@ def installed():
         return dispatching.install(engine())
 
     return install
+
+
+@pytest.fixture
+def flow():
+    class Flow(Workflow):
+        @step
+        def only(self):
+            return 1
+
+    return Flow
 
 
 @pytest.fixture

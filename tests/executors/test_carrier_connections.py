@@ -6,7 +6,6 @@ import pytest
 from django.db import Error as DatabaseError
 
 import durable_django as durable
-from durable_django import Workflow, step
 from durable_django.executors import carrier as carriers
 from durable_django.models import Execution
 from durable_django.store import dispatching
@@ -15,16 +14,6 @@ from tests.waiting import until
 from .engines import Engine
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def flow():
-    class Flow(Workflow):
-        @step
-        def only(self):
-            return 1
-
-    return Flow
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import pytest
 from django.db import transaction
 
 import durable_django as durable
-from durable_django import Workflow, step
 from durable_django.executors.dispatches import Dispatches, queues_of
 from durable_django.models import Execution
 from durable_django.store import clock, dispatching, gates, leases, wakeup
@@ -16,15 +15,6 @@ from durable_django.store.dispatching import Hint
 from .engines import Broken, Engine, Narrow, Within
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def flow():
-    class Flow(Workflow):
-        @step
-        def only(self): ...
-
-    return Flow
 
 
 def sent():

@@ -9,23 +9,12 @@ import pytest
 from django.db import connections, transaction
 
 import durable_django as durable
-from durable_django import Workflow, step
 from durable_django.models import Execution
 from durable_django.store import dispatching
 
 from .engines import Engine
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def flow():
-    class Flow(Workflow):
-        @step
-        def only(self):
-            return 1
-
-    return Flow
 
 
 def test_a_run_that_somebody_holds_in_a_transaction_keeps_neither_process_nor_sweeper(

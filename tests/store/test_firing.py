@@ -9,14 +9,12 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from durable_django import Cron, Every, days, hours, minutes, seconds
-from durable_django.definition import registry
 from durable_django.models import Schedule, ScheduleTick
 from durable_django.store import (
     clock,
     firing,
     schedules,
     synchronising,
-    timetable,
     waking,
 )
 from durable_django.store.ticking import spelled
@@ -36,15 +34,7 @@ from .scheduled import (
     utc,
 )
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _isolated():
-    with registry.isolate():
-        registry._classes.clear()  # the example project has schedules, too
-        yield
-    timetable.forget()
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_other_workflows")]
 
 
 def test_a_tick_starts_a_run_that_says_of_which_tick_it_is():

@@ -6,7 +6,7 @@ from django.db import connection
 from durable_django import Cron, Every, hours, minutes, seconds
 from durable_django.definition import registry
 from durable_django.models import AuditEntry, Execution, Schedule, ScheduleTick
-from durable_django.store import clock, firing, schedules, starting, timetable, waking
+from durable_django.store import clock, firing, schedules, starting, waking
 
 from .scheduled import (
     at_next,
@@ -21,15 +21,7 @@ from .scheduled import (
     told,
 )
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _isolated():
-    with registry.isolate():
-        registry._classes.clear()  # the example project has schedules, too
-        yield
-    timetable.forget()
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_other_workflows")]
 
 
 def broken(tick):

@@ -5,7 +5,6 @@ from datetime import timedelta
 import pytest
 
 from durable_django import Every, hours, minutes
-from durable_django.definition import registry
 from durable_django.models import AuditEntry, Execution, Schedule, ScheduleTick
 from durable_django.store import clock, firing, schedules, synchronising, timetable, waking
 from durable_django.store.transactions import lock_execution
@@ -23,17 +22,9 @@ from .scheduled import (
     told,
 )
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_other_workflows")]
 
 EVERY = hours(1)
-
-
-@pytest.fixture(autouse=True)
-def _isolated():
-    with registry.isolate():
-        registry._classes.clear()  # the example project has schedules, too
-        yield
-    timetable.forget()
 
 
 def one(overlap, **options):

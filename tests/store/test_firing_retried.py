@@ -27,17 +27,9 @@ from .scheduled import (
     runs,
 )
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_other_workflows")]
 
 EVERY = hours(1)
-
-
-@pytest.fixture(autouse=True)
-def _isolated():
-    with registry.isolate():
-        registry._classes.clear()  # the example project has schedules, too
-        yield
-    timetable.forget()
 
 
 def seen():

@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from durable_django import Cron, Every, Workflow, hours, minutes, step
 from durable_django.definition import registry
 from durable_django.models import Schedule
-from durable_django.store import clock, firing, schedules, synchronising, timetable
+from durable_django.store import clock, firing, schedules, synchronising
 
 from .rows import at_once
 from .scheduled import (
@@ -28,17 +28,9 @@ from .scheduled import (
     utc,
 )
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_other_workflows")]
 
 NIGHTLY = Cron("0 3 * * *", timezone="UTC")
-
-
-@pytest.fixture(autouse=True)
-def _isolated():
-    with registry.isolate():
-        registry._classes.clear()  # the example project has schedules, too
-        yield
-    timetable.forget()
 
 
 def deploy(*declarations, **options):
